@@ -1,0 +1,55 @@
+# Hotori. `make help` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LANGUAGE ?= en
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup setup-dev demo test check lint types layers docs bench lock vendor clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.run: requirements/run.lock pyproject.toml
+	@tools/setup run
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml
+	@tools/setup dev
+
+setup: $(VENV)/.run ## prepare .venv with the `hotori` command in it
+setup-dev: $(VENV)/.dev
+
+demo: $(VENV)/.run ## the main job: PICTURES=20 ends by itself, CAMERA=/dev/video0 takes your own camera
+	@$(BIN)/hotori demo $(if $(PICTURES),--pictures $(PICTURES)) $(if $(CAMERA),--camera "$(CAMERA)")
+
+test: $(VENV)/.dev ## every test, beside real brokers, clients and browsers
+	@tools/system-packages
+	$(BIN)/pytest -n $${WORKERS:-2} --dist loadgroup $(TESTS)
+
+check: lint types layers docs ## style, types, layers and documentation
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/.dev ## build the documentation into build/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+bench: $(VENV)/.dev ## measure, beside named peers in the same run; ONLY=name for one row
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+lock: ## write the lock files anew (needs uv)
+	tools/lock
+
+vendor: ## fetch the browser files of the portal anew from their npm packages (needs npm)
+	tools/vendor
+
+clean: ## remove what was built, and the environment
+	rm -rf build $(VENV)

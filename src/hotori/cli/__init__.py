@@ -1,0 +1,1 @@
+"""The `hotori` command: noun then verb, for people and scripts."""

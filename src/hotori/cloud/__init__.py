@@ -1,0 +1,1 @@
+"""The cloud's program: hub, object store, registry and event log in one process."""

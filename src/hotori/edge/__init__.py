@@ -1,0 +1,1 @@
+"""The device's program: agent, hub and workload API in one process."""

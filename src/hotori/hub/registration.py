@@ -1,0 +1,33 @@
+"""A registered identity, as the registry keeps it and as a hub checks it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hotori.model.identity import Identity
+from hotori.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One device or module. `generation` is new with every (re)creation; `version` grows with every change.
+
+    `edge` marks an edge device. `scope` and `parent_scopes` say which edge device it stands behind (IOT
+    contract, 2.2). `managed_by` is "IotEdge" for modules that a deployment created.
+    """
+
+    identity: Identity
+    generation: str
+    primary: Secret
+    secondary: Secret
+    enabled: bool = True
+    version: int = 1
+    edge: bool = False
+    scope: str | None = None
+    parent_scopes: tuple[str, ...] = ()
+    managed_by: str | None = None
+    status_reason: str | None = None
+
+    @property
+    def keys(self) -> tuple[Secret, Secret]:
+        return (self.primary, self.secondary)

@@ -1,0 +1,1 @@
+"""The image registry (OCI distribution), the image builder (no engine, no daemon), and the client that pulls."""

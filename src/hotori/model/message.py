@@ -1,0 +1,52 @@
+"""A message: opaque bytes with properties, from one identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from hotori.model.identity import Identity
+
+MAX_SIZE = 262_144
+"""The largest message, in bytes, properties included (IOT contract, 1.9)."""
+
+TRACEPARENT = "traceparent"
+"""The application property that carries a W3C trace context."""
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a module or device says.
+
+    `properties` are the sender's own; `system` holds what the contract names, by its wire key without the
+    leading `$.` (`mid`, `cid`, `uid`, `ct`, `ce`, `to`, …). `sender` is stamped by the hub, never believed
+    from the wire; `output` is the module output it left by, `enqueued_at` (Unix seconds) when it became
+    durable. A property without a value is an empty text.
+    """
+
+    body: bytes
+    properties: Mapping[str, str] = field(default=_NONE)
+    system: Mapping[str, str] = field(default=_NONE)
+    sender: Identity | None = None
+    output: str | None = None
+    enqueued_at: float = 0.0
+
+    @property
+    def content_type(self) -> str | None:
+        return self.system.get("ct")
+
+    @property
+    def content_encoding(self) -> str | None:
+        return self.system.get("ce")
+
+    @property
+    def message_id(self) -> str | None:
+        return self.system.get("mid")
+
+    def size(self) -> int:
+        """Bytes that count towards `MAX_SIZE`."""
+        texts = (*self.properties.items(), *self.system.items())
+        return len(self.body) + sum(len(name.encode()) + len(value.encode()) for name, value in texts)

@@ -1,0 +1,1 @@
+"""Listeners, TLS and the installation's own certificate authority."""

@@ -1,0 +1,1 @@
+"""The object store: the Azure Blob REST API over files."""

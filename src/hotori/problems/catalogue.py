@@ -1,0 +1,19 @@
+"""Every kind of problem that Hotori can name, by code."""
+
+from __future__ import annotations
+
+from hotori.problems import identity, images, manifest, modules, network, solution, storage, vision
+from hotori.problems.kind import Kind
+
+AREAS: dict[str, tuple[Kind, ...]] = {
+    "identity": identity.KINDS,
+    "network": network.KINDS,
+    "storage": storage.KINDS,
+    "manifest": manifest.KINDS,
+    "images": images.KINDS,
+    "modules": modules.KINDS,
+    "vision": vision.KINDS,
+    "solution": solution.KINDS,
+}
+
+CATALOGUE: dict[str, Kind] = {kind.code: kind for kinds in AREAS.values() for kind in kinds}

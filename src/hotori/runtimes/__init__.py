@@ -1,0 +1,1 @@
+"""What runs modules: one port, several engines. A runtime will not decide what should run: the agent does."""

@@ -1,0 +1,90 @@
+"""The port for running modules from images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from hotori.model.image_reference import ImageReference
+from hotori.model.json import JsonObject
+from hotori.model.manifest import RegistryCredential
+
+
+class ModuleState(StrEnum):
+    """What a runtime sees of a module; the words of the agent's report (contract 4.1)."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    """Ended with exit status 0, or was stopped on purpose."""
+    FAILED = "failed"
+    """Ended by itself with another exit status."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleLaunch:
+    """All that is needed to create a module. `env` is complete; `fingerprint` identifies the spec it came from."""
+
+    name: str
+    image: ImageReference
+    env: Mapping[str, str]
+    create_options: JsonObject = field(default_factory=dict)
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleObservation:
+    """A module as it stands. Times are Unix seconds, 0.0 for never. `error` is the runtime's own words."""
+
+    name: str
+    state: ModuleState
+    image: str
+    fingerprint: str
+    exit_code: int = 0
+    started_at: float = 0.0
+    exited_at: float = 0.0
+    error: str = ""
+    image_digest: str = ""
+
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all (0 when unknown)."""
+
+
+class ModuleRuntime(Protocol):
+    """Create, start, stop and look at modules. Every verb may be repeated without harm.
+
+    Faults a person can mend are raised as problems with the runtime's own words as evidence.
+    """
+
+    async def pull(
+        self, image: ImageReference, credential: RegistryCredential | None, progress: Progress | None = None
+    ) -> str:
+        """Bring the image here; its manifest digest. An image that is here already is not fetched again."""
+        ...
+
+    async def create(self, launch: ModuleLaunch) -> None:
+        """Make the module from an image that was pulled; it does not run yet."""
+        ...
+
+    async def start(self, name: str) -> None: ...
+
+    async def stop(self, name: str, grace: float = 10.0) -> None:
+        """Ask the module to end, and end it after `grace` seconds."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Remove a stopped module; its logs go with it, its image stays."""
+        ...
+
+    async def observe(self) -> list[ModuleObservation]:
+        """Every module of this runtime, by name."""
+        ...
+
+    async def logs(self, name: str, tail: int | None = None) -> bytes:
+        """What the module wrote (both streams), the last `tail` lines of it."""
+        ...
+
+    async def close(self) -> None: ...

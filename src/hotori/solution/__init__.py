@@ -1,0 +1,1 @@
+"""What a developer makes: a folder of modules and a deployment template; checked, built, pushed, deployed."""

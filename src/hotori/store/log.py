@@ -1,0 +1,52 @@
+"""The port for what streams by: append-only, read from a cursor, trimmed from the front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record of a log. `offset` grows by one an entry and is never used again."""
+
+    offset: int
+    data: bytes
+
+
+class Log(Protocol):
+    """A durable sequence of byte records.
+
+    `append` returns once the entry is on disk (many waiting appends share one flush); entries keep the order
+    of the calls. After a crash at any moment every appended entry is there and a torn tail is not.
+    """
+
+    @property
+    def first(self) -> int:
+        """The offset of the oldest entry that is kept (equal to `next` when empty)."""
+        ...
+
+    @property
+    def next(self) -> int:
+        """The offset that the next entry will get."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        ...
+
+    async def append(self, data: bytes) -> int:
+        """Store durably; the entry's offset."""
+        ...
+
+    async def read(self, start: int, limit: int) -> Sequence[Entry]:
+        """Up to `limit` durable entries from `start` on; fewer at the end. Offsets below `first` are skipped."""
+        ...
+
+    async def trim(self, before: int) -> None:
+        """Let go of entries below `before` (whole segments, so some may stay)."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Pictures and models: train, evaluate, export, predict."""
