@@ -15,9 +15,14 @@ EDGE_HUB = "$edgeHub"
 _NAME = re.compile(r"[A-Za-z0-9\-:.%_*?!(),=@;$']{1,128}")
 
 
+def is_name(text: str) -> bool:
+    """Whether a device or module may have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_name(name: str) -> str:
     """The name, if a device or module may have it; else the problem `name-invalid`."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise Problem(NAME_INVALID, name=name)
     return name
 

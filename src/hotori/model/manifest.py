@@ -23,7 +23,7 @@ LOWEST_PRIORITY = 2_000_000_000
 DEFAULT_TIME_TO_LIVE = 7200
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _CHUNK = re.compile(r"createOptions(\d*)", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$[A-Z][A-Z0-9_]+")
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$(?!UPSTREAM\b)[A-Z][A-Z0-9_]+")
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -109,14 +109,23 @@ class HubConfig:
 
     @classmethod
     def parse(cls, desired: JsonObject, at: str = "") -> HubConfig:
-        """Read desired properties; the routes' own grammar is the router's to judge."""
+        """Read desired properties; the routes' own grammar is the router's to judge.
+
+        In schema 1.0 a blank route is no route (contract 3.3).
+        """
         _check_schema(desired, "$edgeHub", at)
         routes = _object(desired, "routes", at, required=False)
         store = _object(desired, "storeAndForwardConfiguration", at, required=False)
         time_to_live = store.get("timeToLiveSecs", DEFAULT_TIME_TO_LIVE)
         if not isinstance(time_to_live, int):
             raise _malformed(f"{at}/storeAndForwardConfiguration/timeToLiveSecs", "a whole number of seconds is needed")
-        return cls({name: _route(name, value, f"{at}/routes/{name}") for name, value in routes.items()}, time_to_live)
+        blank_is_nothing = desired["schemaVersion"] == "1.0"
+        specs = {
+            name: _route(name, value, f"{at}/routes/{name}")
+            for name, value in routes.items()
+            if not (blank_is_nothing and isinstance(value, str) and not value.strip())
+        }
+        return cls(specs, time_to_live)
 
 
 @dataclass(frozen=True, slots=True)

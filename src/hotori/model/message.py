@@ -28,8 +28,8 @@ class Message:
     """
 
     body: bytes
-    properties: Mapping[str, str] = field(default=_NONE)
-    system: Mapping[str, str] = field(default=_NONE)
+    properties: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    system: Mapping[str, str] = field(default_factory=lambda: _NONE)
     sender: Identity | None = None
     output: str | None = None
     enqueued_at: float = 0.0

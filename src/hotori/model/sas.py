@@ -8,7 +8,6 @@ order. The signature is HMAC-SHA256 with the base64-decoded key over `{sr}\\n{se
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable
@@ -26,7 +25,7 @@ def decode_key(key: Secret) -> bytes:
     """The bytes of a base64 key; else the problem `key-malformed`."""
     try:
         return base64.b64decode(key.reveal(), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # not base64, or not even ASCII
         raise Problem(KEY_MALFORMED, str(error)) from error
 
 
@@ -80,4 +79,5 @@ class SasToken:
     def signed_by(self, keys: Iterable[Secret]) -> bool:
         """Whether any of the keys made the signature; compared in constant time, every key tried."""
         data = f"{self.signed_resource}\n{self.expiry}".encode()
-        return any([self.signature == Secret(hmac_sha256(key, data)) for key in keys])
+        matches = [self.signature == Secret(hmac_sha256(key, data)) for key in keys]
+        return any(matches)

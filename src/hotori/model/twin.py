@@ -38,9 +38,18 @@ def difference(old: JsonObject, new: JsonObject) -> JsonObject:
         if isinstance(before, dict) and isinstance(value, dict):
             if inner := difference(before, value):
                 patch[name] = inner
-        elif name not in old or before != value:
+        elif name not in old or not _same(before, value):
             patch[name] = value
     return patch
+
+
+def _same(left: Json, right: Json) -> bool:
+    """Equal as JSON: 1 is not true, whatever Python says."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(left[name], right[name]) for name in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and left == right
 
 
 def without_control(section: Json) -> JsonObject:

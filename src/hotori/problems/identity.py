@@ -1,6 +1,6 @@
 """Problems of names, keys and tokens."""
 
-from hotori.problems.kind import Kind, Words
+from hotori.problems.kind import Kind, Severity, Words
 
 CONNECTION_STRING_MALFORMED = Kind(
     code="connection-string-malformed",
@@ -94,6 +94,179 @@ TOKEN_REFUSED = Kind(
     commands=("hotori device show DEVICE --connection-string",),
 )
 
+USER_NAME_MALFORMED = Kind(
+    code="user-name-malformed",
+    title=Words("An MQTT client's user name cannot be read", "MQTT クライアントのユーザー名を読み取れません"),
+    cause=Words(
+        "The user name is HUB/DEVICE[/MODULE]/?api-version=VERSION, and here {reason}.",
+        "ユーザー名は HUB/DEVICE[/MODULE]/?api-version=VERSION の形です。原因: {reason}。",
+    ),
+    remedy=Words(
+        "Write the user name in that form; the api-version may be 2021-04-12.",
+        "ユーザー名をその形で書いてください。api-version には 2021-04-12 などを指定します。",
+    ),
+)
+
+PROTOCOL_UNSUPPORTED = Kind(
+    code="protocol-unsupported",
+    title=Words("An MQTT client speaks another version", "MQTT クライアントのバージョンが違います"),
+    cause=Words(
+        "It offered protocol level {level}; this hub speaks MQTT 3.1.1, which is level 4.",
+        "クライアントはプロトコルレベル {level} を求めましたが、このハブは MQTT 3.1.1（レベル 4）です。",
+    ),
+    remedy=Words(
+        "Tell the client to use MQTT 3.1.1, for mosquitto with `-V mqttv311`.",
+        "クライアントを MQTT 3.1.1 に設定してください。mosquitto では `-V mqttv311` です。",
+    ),
+)
+
+CLIENT_ID_MISMATCH = Kind(
+    code="client-id-mismatch",
+    title=Words(
+        "The client id {client_id} is not {identity}", "クライアント ID {client_id} が {identity} と一致しません"
+    ),
+    cause=Words(
+        "An MQTT client id must be the identity that the user name speaks of.",
+        "MQTT のクライアント ID は、ユーザー名が示すデバイスまたはモジュールと同じでなければなりません。",
+    ),
+    remedy=Words(
+        "Connect with the client id {identity}.", "クライアント ID に {identity} を指定して接続してください。"
+    ),
+)
+
+HUB_NAME_FOREIGN = Kind(
+    code="hub-name-foreign",
+    title=Words("{identity} asked for another hub: {hub}", "{identity} は別のハブ {hub} に接続しようとしました"),
+    cause=Words(
+        "This hub answers to {names}. The user name and the token name the hub, even through a gateway.",
+        "このハブの名前は {names} です。ゲートウェイ経由でも、ユーザー名とトークンにはハブの名前を書きます。",
+    ),
+    remedy=Words(
+        "Use the connection string of this hub's registry; its HostName is the hub's name.",
+        "このハブの登録簿が示す接続文字列を使ってください。HostName がハブの名前です。",
+    ),
+    commands=("hotori device show DEVICE --connection-string",),
+)
+
+IDENTITY_UNKNOWN = Kind(
+    code="identity-unknown",
+    title=Words("{identity} tried to connect and is not registered", "未登録の {identity} が接続しようとしました"),
+    cause=Words(
+        "This hub knows no device or module of that name; names are case-sensitive. An edge device knows its own "
+        "modules and the devices that have it as their parent.",
+        "このハブにはその名前のデバイス・モジュールがありません。大文字と小文字は区別されます。"
+        "エッジデバイスが知っているのは、自分のモジュールと、自分を親とするデバイスだけです。",
+    ),
+    remedy=Words(
+        "Add the device, or mend the name in its connection string.",
+        "デバイスを追加するか、接続文字列の名前を直してください。",
+    ),
+    commands=("hotori device list",),
+)
+
+IDENTITY_DISABLED = Kind(
+    code="identity-disabled",
+    title=Words("{identity} tried to connect and is disabled", "無効化された {identity} が接続しようとしました"),
+    cause=Words(
+        "The registry says that this identity, or the device it is on, may not connect.",
+        "登録簿で、この名前またはその親デバイスの接続が無効になっています。",
+    ),
+    remedy=Words("Enable it if it should work.", "使う場合は有効にしてください。"),
+    commands=("hotori device show '{identity}'",),
+)
+
+TOKEN_MISSING = Kind(
+    code="token-missing",
+    title=Words("{identity} came without an access token", "{identity} のアクセストークンがありません"),
+    cause=Words(
+        "The MQTT password is no `SharedAccessSignature sr=…&sig=…&se=…`.",
+        "MQTT のパスワードが `SharedAccessSignature sr=…&sig=…&se=…` の形ではありません。",
+    ),
+    remedy=Words(
+        "Give a token as the password, made from the key in the connection string.",
+        "接続文字列のキーから作ったトークンをパスワードに指定してください。",
+    ),
+    commands=("hotori device show '{identity}' --connection-string",),
+)
+
+TOKEN_FOREIGN = Kind(
+    code="token-foreign",
+    title=Words("The token of {identity} is for something else", "{identity} のトークンは別の対象のものです"),
+    cause=Words(
+        "The token is made out to {resource}; here it would have to be {expected}.",
+        "トークンの対象は {resource} ですが、ここでは {expected} でなければなりません。",
+    ),
+    remedy=Words("Make the token for {expected}.", "{expected} を対象にしてトークンを作ってください。"),
+)
+
+SIGNATURE_WRONG = Kind(
+    code="signature-wrong",
+    title=Words("The token of {identity} has a wrong signature", "{identity} のトークンの署名が違います"),
+    cause=Words(
+        "Neither of the two keys in the registry made it. Keys change when a device is removed and added again.",
+        "登録簿の二つのキーのどちらとも一致しません。デバイスを削除して追加し直すとキーは変わります。",
+    ),
+    remedy=Words(
+        "Use the connection string that the registry shows now.",
+        "登録簿が現在示している接続文字列を使ってください。",
+    ),
+    commands=("hotori device show '{identity}' --connection-string",),
+)
+
+WILL_REFUSED = Kind(
+    code="will-refused",
+    title=Words("The last will of {identity} cannot be published", "{identity} の遺言メッセージは発行できません"),
+    cause=Words(
+        "A will goes to the client's own telemetry topic at QoS 0 or 1; this one names {topic}.",
+        "遺言は自分のテレメトリトピックへ QoS 0 または 1 で送るものです。指定されたのは {topic} です。",
+    ),
+    remedy=Words("Use {expected}, or no will.", "{expected} を使うか、遺言を指定しないでください。"),
+)
+
+HUB_NOT_READY = Kind(
+    code="hub-not-ready",
+    title=Words("{identity} came before the hub could check it", "{identity} を確認する準備がまだできていません"),
+    cause=Words(
+        "The hub does not have its list of devices yet: {reason}. The client was told to come back.",
+        "ハブがデバイスの一覧をまだ受け取っていません: {reason}。クライアントには再接続を求めました。",
+    ),
+    remedy=Words(
+        "Wait some seconds. If it stays so, check that the edge device reaches its cloud.",
+        "数秒待ってください。続く場合は、エッジデバイスがクラウドに接続できるか確認してください。",
+    ),
+    severity=Severity.WARNING,
+)
+
+ENROLMENT_MISSING = Kind(
+    code="enrolment-missing",
+    title=Words("The device in {path} is not enrolled", "{path} のデバイスはまだ登録されていません"),
+    cause=Words(
+        "On its first start a device must be told who it is and where its cloud is; nothing in {path} says so.",
+        "最初の起動では、デバイスの名前とクラウドの場所を指定する必要があります。{path} にはその情報がありません。",
+    ),
+    remedy=Words(
+        "Add the device to the cloud, writing its enrolment file, and start it with that file.",
+        "クラウドにデバイスを追加して登録ファイルを書き出し、そのファイルを指定して起動してください。",
+    ),
+    commands=(
+        "hotori device add DEVICE --edge --write DEVICE.json",
+        "hotori edge run --data {path} --enrolment DEVICE.json",
+    ),
+)
+
+DEVICE_DIFFERS = Kind(
+    code="device-differs",
+    title=Words("The folder {path} belongs to {kept}, not to {given}", "{path} は {given} ではなく {kept} のものです"),
+    cause=Words(
+        "The folder holds messages, twins and modules of {kept}; another device on it would send them as its own.",
+        "フォルダーには {kept} のメッセージ、ツイン、モジュールがあり、別のデバイスが使うと自分のものとして送信してしまいます。",
+    ),
+    remedy=Words(
+        "Give {given} a folder of its own, or remove this one if {kept} is no longer needed.",
+        "{given} に別のフォルダーを指定するか、{kept} が不要ならこのフォルダーを削除してください。",
+    ),
+)
+
 KINDS = (
     CONNECTION_STRING_MALFORMED,
     KEY_MALFORMED,
@@ -102,4 +275,17 @@ KINDS = (
     DEVICE_UNKNOWN,
     TOKEN_EXPIRED,
     TOKEN_REFUSED,
+    USER_NAME_MALFORMED,
+    PROTOCOL_UNSUPPORTED,
+    CLIENT_ID_MISMATCH,
+    HUB_NAME_FOREIGN,
+    IDENTITY_UNKNOWN,
+    IDENTITY_DISABLED,
+    TOKEN_MISSING,
+    TOKEN_FOREIGN,
+    SIGNATURE_WRONG,
+    WILL_REFUSED,
+    HUB_NOT_READY,
+    ENROLMENT_MISSING,
+    DEVICE_DIFFERS,
 )

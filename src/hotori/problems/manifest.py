@@ -55,4 +55,22 @@ SCHEMA_UNSUPPORTED = Kind(
     remedy=Words('Write "schemaVersion": "1.1".', '"schemaVersion": "1.1" と書いてください。'),
 )
 
-KINDS = (TWIN_INVALID, MANIFEST_MALFORMED, PLACEHOLDER_LEFT, SCHEMA_UNSUPPORTED)
+ROUTE_INVALID = Kind(
+    code="route-invalid",
+    title=Words(
+        "The route {name} cannot be understood at column {column}", "ルート {name} の {column} 文字目を解釈できません"
+    ),
+    cause=Words(
+        "At {pointer}, column {column}: {reason}. The other routes are not affected.",
+        "{pointer} の {column} 文字目: {reason}。ほかのルートには影響ありません。",
+    ),
+    remedy=Words(
+        "Write it as FROM source [WHERE condition] INTO sink, as in FROM /messages/modules/camera/outputs/* INTO $upstream "
+        'or … INTO BrokeredEndpoint("/modules/classifier/inputs/pictures").',
+        "FROM 送信元 [WHERE 条件] INTO 宛先 の形で書いてください。例: FROM /messages/modules/camera/outputs/* INTO $upstream、"
+        '… INTO BrokeredEndpoint("/modules/classifier/inputs/pictures")',
+    ),
+    commands=("hotori deploy --check FILE",),
+)
+
+KINDS = (TWIN_INVALID, MANIFEST_MALFORMED, PLACEHOLDER_LEFT, SCHEMA_UNSUPPORTED, ROUTE_INVALID)

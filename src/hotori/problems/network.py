@@ -1,5 +1,6 @@
 """Problems of addresses, ports and connections."""
 
+from hotori.problems import connections, service
 from hotori.problems.kind import Kind, Words
 
 PORT_IN_USE = Kind(
@@ -86,6 +87,20 @@ NO_CLOUD_CHOSEN = Kind(
     commands=("hotori up", "hotori --cloud DIR device list"),
 )
 
+TLS_REQUIRED = Kind(
+    code="tls-required",
+    title=Words("{address}:{port} will not be served without TLS", "{address}:{port} は TLS なしでは公開できません"),
+    cause=Words(
+        "The address can be reached from other machines, and no certificate was given; passwords and pictures "
+        "would cross the network in clear.",
+        "このアドレスは他の機械から届きますが、証明書が指定されていません。パスワードや写真が平文で流れてしまいます。",
+    ),
+    remedy=Words(
+        "Listen on a loopback address such as 127.0.0.1, or give a certificate.",
+        "127.0.0.1 などのループバックアドレスで待ち受けるか、証明書を指定してください。",
+    ),
+)
+
 KINDS = (
     PORT_IN_USE,
     PORT_FORBIDDEN,
@@ -93,4 +108,7 @@ KINDS = (
     CLOUD_UNREACHABLE,
     CERTIFICATE_UNTRUSTED,
     NO_CLOUD_CHOSEN,
+    TLS_REQUIRED,
+    *connections.KINDS,
+    *service.KINDS,
 )

@@ -24,7 +24,8 @@ class ProblemDocument(TypedDict):
 class Problem(Exception):  # noqa: N818 - a problem is more than an error: it has a remedy
     """A kind of problem met for real.
 
-    `values` fill the `{names}` in the kind's words; all of them must be given. `evidence` are the exact
+    `values` fill the `{names}` in the kind's words; all of them must be given, and one that is itself Words is
+    said in the language asked for. `evidence` are the exact
     lines that were seen (an engine's words, a log line, an exit code), without secrets.
     """
 
@@ -34,7 +35,8 @@ class Problem(Exception):  # noqa: N818 - a problem is more than an error: it ha
             raise TypeError(f"problem {kind.code} lacks {', '.join(sorted(missing))}")
         self.kind = kind
         self.evidence = evidence
-        self.values: Mapping[str, str] = {name: str(value) for name, value in values.items()}
+        self.values: Mapping[str, str] = _spoken(values, Language.EN)
+        self._values = values
         super().__init__(self.title())
 
     @property
@@ -70,8 +72,36 @@ class Problem(Exception):  # noqa: N818 - a problem is more than an error: it ha
             "depends_on": list(self.kind.depends_on),
         }
 
+    @classmethod
+    def from_document(cls, document: ProblemDocument) -> Problem:
+        """The problem that somebody else met, with its words as they said them. Compare it by its code."""
+        kind = Kind(
+            code=document["code"],
+            title=_literal_words(document["title"]),
+            cause=_literal_words(document["cause"]),
+            remedy=_literal_words(document["remedy"]),
+            commands=tuple(_literal(command) for command in document["commands"]),
+            severity=Severity(document["severity"]),
+            depends_on=tuple(document["depends_on"]),
+        )
+        return cls(kind, *document["evidence"])
+
     def _say(self, words: Words, language: Language) -> str:
-        return words.in_language(language).format_map(self.values)
+        return words.in_language(language).format_map(_spoken(self._values, language))
 
     def _both(self, words: Words) -> dict[str, str]:
         return {language.value: self._say(words, language) for language in Language}
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _literal_words(texts: Mapping[str, str]) -> Words:
+    return Words(_literal(texts[Language.EN.value]), _literal(texts[Language.JA.value]))
+
+
+def _spoken(values: Mapping[str, object], language: Language) -> dict[str, str]:
+    return {
+        name: value.in_language(language) if isinstance(value, Words) else str(value) for name, value in values.items()
+    }

@@ -37,4 +37,99 @@ DATA_FOLDER_IN_USE = Kind(
     ),
 )
 
-KINDS = (DISK_FULL, FILE_UNREADABLE, DATA_FOLDER_IN_USE)
+FOLDER_FOREIGN = Kind(
+    code="folder-foreign",
+    title=Words("{path} holds other things", "{path} には別のものが入っています"),
+    cause=Words(
+        "This command makes its folder anew each time, and this one was not made by it. Nothing was removed.",
+        "このコマンドは毎回フォルダーを作り直しますが、これは自分で作ったものではありません。何も削除していません。",
+    ),
+    remedy=Words("Name another folder, or an empty one.", "別のフォルダーか、空のフォルダーを指定してください。"),
+    commands=("ls -la {path}",),
+)
+
+DISK_FAILED = Kind(
+    code="disk-failed",
+    title=Words("The disk under {path} refused to write", "{path} のディスクに書き込めませんでした"),
+    cause=Words(
+        "The system says: {reason}. What was being written was not kept; what was confirmed before is safe.",
+        "システムの応答: {reason}。書き込み中だったものは残していません。それ以前に確認済みのものは無事です。",
+    ),
+    remedy=Words(
+        "Look for disk errors in the kernel's log and for limits on file sizes; move the data folder to a sound disk.",
+        "カーネルログのディスクエラーとファイルサイズの制限を調べ、データフォルダーを正常なディスクへ移してください。",
+    ),
+    commands=("dmesg --level=err | tail", "ulimit -f", "df -h {path}"),
+)
+
+LOG_DAMAGED = Kind(
+    code="log-damaged",
+    title=Words("{count} stored messages cannot be read", "保存済みメッセージ {count} 件を読み取れません"),
+    cause=Words(
+        "The entries {first} to {last} in {path} do not match their checksums: the file was changed or the disk is "
+        "failing. They are skipped; everything else goes on.",
+        "{path} のエントリ {first}～{last} がチェックサムと一致しません。ファイルが変更されたか、"
+        "ディスクが故障しかけています。その部分だけ飛ばし、ほかは続行しています。",
+    ),
+    remedy=Words(
+        "Copy the file before it is removed if its messages matter, and check the disk; replace a worn SD card.",
+        "必要なメッセージがあれば、削除される前にファイルをコピーしてください。"
+        "ディスクを検査し、劣化した SD カードは交換してください。",
+    ),
+    commands=("dmesg --level=err | tail", "cp {path} {path}.copy"),
+)
+
+RECORDS_DAMAGED = Kind(
+    code="records-damaged",
+    title=Words("The database {path} is damaged", "データベース {path} が壊れています"),
+    cause=Words(
+        "It is not a database, or pages of it have been overwritten; nothing was changed.",
+        "データベースではないか、一部が上書きされています。変更は加えていません。",
+    ),
+    remedy=Words(
+        "Put a copy of it back, or save what can be read into a new file and use that instead.",
+        "バックアップを戻すか、読み取れる内容を新しいファイルに書き出して置き換えてください。",
+    ),
+    commands=("sqlite3 {path} .recover | sqlite3 {path}.recovered",),
+)
+
+QUEUES_FULL = Kind(
+    code="queues-full",
+    title=Words("{dropped} waiting messages were dropped", "待機中のメッセージ {dropped} 件を破棄しました"),
+    cause=Words(
+        "The queues reached their limit of {capacity} bytes on disk, so the oldest messages went. Whoever should "
+        "take them (the cloud, or a module) has been away or slow for long.",
+        "キューがディスク上の上限 {capacity} バイトに達したため、古いものから破棄しました。"
+        "受け取り側（クラウドまたはモジュール）が長く切断されているか、遅れています。",
+    ),
+    remedy=Words(
+        "See which endpoint has most pending, bring its receiver back, or shorten the messages' time to live.",
+        "待機の多い宛先を確かめ、受け取り側を復旧させるか、メッセージの有効期間を短くしてください。",
+    ),
+)
+
+UPLOAD_REFUSED = Kind(
+    code="upload-refused",
+    title=Words("The object store {address} takes no pictures", "オブジェクトストア {address} が画像を受け付けません"),
+    cause=Words(
+        "It answered with status {status}: {reason}. Pictures wait on the device, as far as its disk goes.",
+        "状態 {status} で応答しました: {reason}。画像はデバイスのディスクが許す限り保持されます。",
+    ),
+    remedy=Words(
+        "Give the uploader the connection string that the cloud has now; compare the clocks if it speaks of time.",
+        "クラウドの現在の接続文字列をアップローダーに設定してください。時刻に関する応答なら時計を比べてください。",
+    ),
+    commands=("hotori deploy examples/main-job --device DEVICE", "date -u"),
+)
+
+KINDS = (
+    DISK_FULL,
+    FILE_UNREADABLE,
+    DATA_FOLDER_IN_USE,
+    FOLDER_FOREIGN,
+    DISK_FAILED,
+    LOG_DAMAGED,
+    RECORDS_DAMAGED,
+    QUEUES_FULL,
+    UPLOAD_REFUSED,
+)
