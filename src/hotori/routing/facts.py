@@ -1,0 +1,93 @@
+"""What a condition can ask of a message: application properties, system properties, the body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from hotori.model.json import Json
+from hotori.model.message import Message
+from hotori.routing.value import UNDEFINED, Lack, Value
+
+_CODECS = frozenset({"utf-8", "utf-16", "utf-32"})
+
+# The names of contract 5.2 in lower case, and the wire keys of 1.6 that carry them.
+_WIRE_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "messageid": "mid",
+        "correlationid": "cid",
+        "cid": "cid",
+        "userid": "uid",
+        "contenttype": "ct",
+        "contentencoding": "ce",
+        "messageschema": "schema",
+        "creationtime": "ctime",
+        "absolute-expiry-time": "exp",
+        "iothub-interface-id": "ifid",
+        "dt-subject": "sub",
+    }
+)
+
+_STAMPED: Mapping[str, Callable[[Message], str | None]] = MappingProxyType(
+    {
+        "connectiondeviceid": lambda message: message.sender.device if message.sender else None,
+        "connectionmoduleid": lambda message: message.sender.module if message.sender else None,
+        "outputname": lambda message: message.output,
+        "enqueuedtime": lambda message: _iso(message.enqueued_at) if message.enqueued_at else None,
+    }
+)
+
+
+class Facts:
+    """One message, as conditions see it. Names are looked up in any case of letters; the body is read once."""
+
+    __slots__ = ("_body", "_properties", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self._properties: dict[str, str] | None = None
+        self._body: Json | Lack = Lack.OBJECT
+
+    def application_property(self, name: str) -> Value:
+        """`name` is in lower case."""
+        if self._properties is None:
+            self._properties = {key.lower(): value for key, value in self.message.properties.items()}
+        return self._properties.get(name, UNDEFINED)
+
+    def system_property(self, name: str) -> Value:
+        """`name` is in lower case, without the `$`."""
+        if stamped := _STAMPED.get(name):
+            value = stamped(self.message)
+            return UNDEFINED if value is None else value
+        key = _WIRE_KEYS.get(name, name)
+        if (found := self.message.system.get(key)) is not None:
+            return found
+        return next((value for known, value in self.message.system.items() if known.lower() == key), UNDEFINED)
+
+    def body(self) -> Json | Lack:
+        """The body as JSON; undefined where content type or encoding do not say so, or it is no object."""
+        if self._body is Lack.OBJECT:
+            self._body = _read_body(self.message)
+        return self._body
+
+
+def _read_body(message: Message) -> Json | Lack:
+    media_type = (message.content_type or "").partition(";")[0].strip().lower()
+    encoding = (message.content_encoding or "").strip().lower()
+    if media_type != "application/json" or encoding not in _CODECS:
+        return UNDEFINED
+    try:
+        document = json.loads(message.body.decode(encoding), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return UNDEFINED
+    return document if isinstance(document, dict) else UNDEFINED
+
+
+def _refuse_constant(name: str) -> Json:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

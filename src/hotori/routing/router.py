@@ -1,0 +1,154 @@
+"""The decision where a message goes.
+
+A router will not deliver, store or count: it answers with endpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hotori.model.manifest import DEFAULT_TIME_TO_LIVE, HubConfig, RouteSpec
+from hotori.model.message import Message
+from hotori.problems import Problem
+from hotori.problems.manifest import ROUTE_INVALID
+from hotori.routing.endpoint import Endpoint, ModuleInput, Upstream
+from hotori.routing.facts import Facts
+from hotori.routing.fault import RouteFaultError
+from hotori.routing.grammar import Route, parse_route
+from hotori.routing.source import TWIN_CHANGES, message_source
+
+__all__ = [
+    "TWIN_CHANGES",
+    "CompiledRoute",
+    "Destination",
+    "Endpoint",
+    "ModuleInput",
+    "Router",
+    "Upstream",
+    "message_source",
+]
+
+_MOST_SOURCES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One copy of a message: to an endpoint, by the best of the routes that lead there.
+
+    `priority` 0 goes first; `time_to_live` is in seconds, negative for ever; `routes` are all that matched.
+    """
+
+    endpoint: Endpoint
+    priority: int
+    time_to_live: int
+    routes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRoute:
+    """A route with its name and the time its messages live."""
+
+    spec: RouteSpec
+    route: Route
+    time_to_live: int
+
+
+class Router:
+    """Routes that were understood, asked once a message."""
+
+    def __init__(self, routes: Iterable[CompiledRoute] = ()) -> None:
+        self.routes = tuple(routes)
+        self._by_source: dict[str, tuple[CompiledRoute, ...]] = {}
+        self._always: dict[str, tuple[Destination, ...]] = {}
+
+    @classmethod
+    def compile(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "") -> Router:
+        """Understand every route, or raise `route-invalid` for the first that is wrong.
+
+        `at` is the JSON pointer of the configuration, for the problem's words.
+        """
+        router, problems = cls.compile_each(config, at)
+        if problems:
+            raise problems[0]
+        return router
+
+    @classmethod
+    def compile_each(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "") -> tuple[Router, list[Problem]]:
+        """A router of the routes that are right, and a problem `route-invalid` for each that is not."""
+        specs, lives = (
+            (config.routes, config.time_to_live) if isinstance(config, HubConfig) else (config, DEFAULT_TIME_TO_LIVE)
+        )
+        routes: list[CompiledRoute] = []
+        problems: list[Problem] = []
+        for spec in specs.values():
+            try:
+                routes.append(CompiledRoute(spec, parse_route(spec.text), spec.time_to_live or lives))
+            except RouteFaultError as fault:
+                problems.append(_problem(spec, fault, at))
+        return cls(routes), problems
+
+    def route(self, message: Message, source: str) -> tuple[Destination, ...]:
+        """Every endpoint that the message goes to, once each; none where no route matches.
+
+        `source` comes from `message_source`, or is `TWIN_CHANGES`.
+        """
+        if (known := self._always.get(source)) is not None:
+            return known
+        routes = self._matching(source)
+        facts = Facts(message)
+        return _destinations(
+            compiled for compiled in routes if compiled.route.condition is None or compiled.route.condition.holds(facts)
+        )
+
+    def _matching(self, source: str) -> tuple[CompiledRoute, ...]:
+        """The routes whose source fits; remembered, and their destinations too where none has a condition."""
+        known = self._by_source.get(source)
+        if known is not None:
+            return known
+        folded = source.lower()
+        routes = tuple(compiled for compiled in self.routes if folded.startswith(compiled.route.prefix))
+        if len(self._by_source) + len(self._always) < _MOST_SOURCES:
+            if all(compiled.route.condition is None for compiled in routes):
+                self._always[source] = _destinations(routes)
+            else:
+                self._by_source[source] = routes
+        return routes
+
+
+def _destinations(routes: Iterable[CompiledRoute]) -> tuple[Destination, ...]:
+    found: dict[Endpoint, list[CompiledRoute]] = {}
+    for compiled in routes:
+        found.setdefault(compiled.route.endpoint, []).append(compiled)
+    return tuple(_destination(endpoint, group) for endpoint, group in found.items())
+
+
+def _destination(endpoint: Endpoint, routes: list[CompiledRoute]) -> Destination:
+    """The route of the highest priority decides; of two such, the one whose messages live longer."""
+    best = min(routes, key=lambda compiled: (compiled.spec.priority, -_length(compiled.time_to_live)))
+    names = tuple(compiled.spec.name for compiled in routes)
+    return Destination(endpoint, best.spec.priority, best.time_to_live, names)
+
+
+def _length(time_to_live: int) -> float:
+    return float("inf") if time_to_live < 0 else time_to_live
+
+
+def _problem(spec: RouteSpec, fault: RouteFaultError, at: str) -> Problem:
+    line, caret = _line_of(spec.text, fault.at)
+    return Problem(
+        ROUTE_INVALID,
+        line,
+        caret,
+        name=spec.name,
+        pointer=f"{at}/routes/{spec.name}",
+        column=fault.at + 1,
+        reason=fault.reason,
+    )
+
+
+def _line_of(text: str, at: int) -> tuple[str, str]:
+    """The line of the text that has the fault, and a mark below its place."""
+    begin = text.rfind("\n", 0, at) + 1
+    line = text[begin:].partition("\n")[0]
+    return line, " " * (at - begin) + "^"
