@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,11 +35,15 @@ class Log(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Bytes that the entries take where they are kept."""
+        ...
+
+    def submit(self, data: bytes) -> asyncio.Future[int]:
+        """Begin to append; the future is the entry's offset, once it is durable. For callers with many in flight."""
         ...
 
     async def append(self, data: bytes) -> int:
-        """Store durably; the entry's offset."""
+        """Store durably; the entry's offset. Raises the problems `disk-full` and `disk-failed`, then keeps nothing."""
         ...
 
     async def read(self, start: int, limit: int) -> Sequence[Entry]:

@@ -27,7 +27,8 @@ class Records(Protocol):
     """Collections of keys with versioned values, ordered by key (UTF-8 bytes).
 
     A write returns only when it is durable. `expected` makes it conditional: a version to replace, or 0 for
-    'there must be none'; None writes whatever stands there.
+    'there must be none'; None writes whatever stands there. A write that the disk refuses raises the problem
+    `disk-full` or `disk-failed` and keeps nothing of it.
     """
 
     async def get(self, collection: str, key: str) -> Record | None: ...

@@ -1,0 +1,46 @@
+"""What a disk does: the calls that make files last, and its errors in our words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from hotori.problems import Problem
+from hotori.problems.storage import DISK_FAILED, DISK_FULL
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that an unprivileged program may still write on the disk under `path`."""
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
+
+
+def disk_problem(error: OSError, path: Path) -> Problem:
+    """`disk-full` or `disk-failed`, for a write below the folder `path` that ended in `error`."""
+    if error.errno in _FULL:
+        return disk_full(path, str(error))
+    return Problem(DISK_FAILED, str(error), path=path, reason=error.strerror or "unknown")
+
+
+def disk_full(path: Path, evidence: str) -> Problem:
+    return Problem(DISK_FULL, evidence, path=path, free=free_bytes(path))
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder last: without it a new file's name can be lost with the power."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes, at: int) -> None:
+    """Write every byte at a position of a file; raises OSError where the disk takes only a part."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, at)
+        view, at = view[written:], at + written
