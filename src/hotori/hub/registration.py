@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 from hotori.model.identity import Identity
@@ -29,5 +30,11 @@ class Registration:
     status_reason: str | None = None
 
     @property
-    def keys(self) -> tuple[Secret, Secret]:
-        return (self.primary, self.secondary)
+    def keys(self) -> tuple[Secret, ...]:
+        """The keys that may have signed a token. An empty one is none: anybody could sign with it."""
+        return tuple(key for key in (self.primary, self.secondary) if key)
+
+    @property
+    def etag(self) -> str:
+        """Different for every version of every generation; without quotation marks (contract 2.2)."""
+        return base64.b64encode(f"{self.generation}.{self.version}".encode()).decode()

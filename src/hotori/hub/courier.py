@@ -1,0 +1,188 @@
+"""Carries what is queued for one client to it, a few messages unacknowledged at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from hotori.hub.queue import Item, Queue
+from hotori.hub.queues import Queues
+from hotori.hub.session import Session
+from hotori.model.message import Message
+from hotori.mqtt.bag import bag_from_message
+from hotori.mqtt.encoder import encode_publish
+from hotori.mqtt.topics import DeviceBound, ModuleInput
+
+WINDOW = 10
+"""Messages on their way to one client without its acknowledgement (contract 1.5)."""
+
+logger = logging.getLogger(__name__)
+
+
+class Carrier(Protocol):
+    """A connection to write to."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client reads as fast as we write."""
+        ...
+
+    def send(self, data: bytes) -> None: ...
+
+    def abort(self, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a group is delivered: seconds until it is sent again, and how often before it is given up (0: never)."""
+
+    patience: float
+    most_attempts: int = 0
+
+
+INPUT_TERMS = Terms(patience=30.0)
+DEVICE_TERMS = Terms(patience=60.0, most_attempts=10)
+
+
+@dataclass(slots=True, eq=False)
+class _Parcel:
+    queue: Queue
+    item: Item
+    due: float
+
+
+class Courier:
+    """Between one group of queues and one connection. Order is kept for each queue, by priority, then age."""
+
+    def __init__(
+        self, queues: Queues, group: str, session: Session, carrier: Carrier, terms: Terms, clock: Callable[[], float]
+    ) -> None:
+        self._queues, self._group, self._session = queues, group, session
+        self._carrier, self._terms, self._clock = carrier, terms, clock
+        self._out: dict[int, _Parcel] = {}
+        self._woken = asyncio.Event()
+        self._forget_settled()
+        self._task = asyncio.create_task(self._run(), name=f"courier {session.identity}")
+        queues.listen(group, lambda _: self.wake())
+        self.wake()
+
+    def wake(self) -> None:
+        """Something may have become possible: a message, a subscription, room."""
+        self._woken.set()
+
+    def acknowledge(self, packet_id: int) -> None:
+        """The client has the message of this id; an id that is not out is let go."""
+        parcel = self._out.pop(packet_id, None)
+        if parcel is not None:
+            self._session.packet_ids.pop((parcel.queue.endpoint, parcel.item.number), None)
+            parcel.queue.deliver(parcel.item)
+            self.wake()
+
+    def close(self) -> None:
+        """The connection is gone: what was not acknowledged waits for the next one."""
+        self._queues.listen(self._group, None)
+        self._task.cancel()
+        for parcel in self._out.values():
+            parcel.queue.give_back(parcel.item)
+        self._out.clear()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._carry_all()
+                await self._rest()
+        except Exception:  # the guard of this loop
+            logger.exception("Messages to %s could not be read", self._session.identity)
+            self._carrier.abort("its messages could not be read")
+
+    async def _rest(self) -> None:
+        """Until something wakes us, or the first parcel is due to be sent again."""
+        wait = min((parcel.due for parcel in self._out.values()), default=None)
+        try:
+            async with asyncio.timeout(None if wait is None else max(0.0, wait - self._now())):
+                await self._woken.wait()
+        except TimeoutError:
+            self._recall()
+
+    def _recall(self) -> None:
+        """Give back what was not acknowledged in time, so that it is carried again."""
+        overdue = [number for number, parcel in self._out.items() if parcel.due <= self._now()]
+        for number in overdue:
+            parcel = self._out.pop(number)
+            parcel.queue.give_back(parcel.item)
+
+    async def _carry_all(self) -> None:
+        self._woken.clear()
+        while len(self._out) < WINDOW and self._carrier.writable:
+            queue = self._next_queue()
+            item = queue.take(self._clock()) if queue else None
+            if queue is None:
+                return
+            if item is not None:
+                await self._carry(queue, item)
+
+    def _next_queue(self) -> Queue | None:
+        """The queue whose head is the most urgent, of those that the client has subscribed to."""
+        queues = [queue for queue in self._queues.group(self._group) if queue.head() and self._wanted(queue)]
+        return min(queues, key=_urgency, default=None)
+
+    def _wanted(self, queue: Queue) -> bool:
+        return self._session.qos(self._topic(queue, "")) is not None
+
+    async def _carry(self, queue: Queue, item: Item) -> None:
+        if 0 < self._terms.most_attempts < item.attempts:
+            logger.warning("A message to %s was given up after %d attempts", queue.endpoint, item.attempts - 1)
+            queue.drop(item)
+            return
+        try:
+            message = await self._queues.load(item)
+        except BaseException:
+            queue.give_back(item)
+            raise
+        if message is None:
+            queue.drop(item)
+        else:
+            self._hand_over(queue, item, message)
+
+    def _hand_over(self, queue: Queue, item: Item, message: Message) -> None:
+        topic = self._topic(queue, bag_from_message(message, to_client=True))
+        qos = self._session.qos(topic)
+        if qos is None:  # unsubscribed while the message was read
+            queue.give_back(item)
+        elif qos == 0:
+            self._carrier.send(encode_publish(topic, message.body))
+            queue.deliver(item)
+        else:
+            self._send_to_be_acknowledged(queue, item, topic, message.body)
+
+    def _send_to_be_acknowledged(self, queue: Queue, item: Item, topic: str, body: bytes) -> None:
+        packet_id = self._session.packet_id(queue.endpoint, item.number)
+        self._out[packet_id] = _Parcel(queue, item, self._now() + self._terms.patience)
+        self._carrier.send(encode_publish(topic, body, 1, packet_id, dup=item.attempts > 1))
+
+    def _forget_settled(self) -> None:
+        """Ids of deliveries that expired while the client was away are free again."""
+        known = self._session.packet_ids
+        self._session.packet_ids = {
+            (endpoint, number): packet_id
+            for (endpoint, number), packet_id in known.items()
+            if number in self._queues.queue(endpoint)
+        }
+
+    def _topic(self, queue: Queue, bag: str) -> str:
+        identity = self._session.identity
+        if identity.module is None:
+            return DeviceBound(identity.device, bag).format()
+        return ModuleInput(identity, queue.endpoint.partition("/")[2], bag).format()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _urgency(queue: Queue) -> tuple[int, int]:
+    item = queue.head()
+    assert item is not None
+    return item.priority, item.offset

@@ -1,0 +1,108 @@
+"""The cloud's event log: every message that devices and modules sent, in the order of their acceptance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from hotori.hub.envelope import decode_envelope, encode_envelope
+from hotori.model.message import Message
+from hotori.store.log import Entry, Log
+
+_BATCH = 256
+KEEP_BYTES = 2 * 1024**3
+
+Start: TypeAlias = int | Literal["earliest", "latest"]
+"""An offset, or one of the two ends of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One accepted message and its place. `offset` grows by one an event and is never used again."""
+
+    offset: int
+    message: Message
+
+
+class Events:
+    """Appends durably; any number of readers follow, each from where it likes.
+
+    When more than `keep_bytes` are kept, the oldest events go (whole segments of the log at a time). A reader
+    that was slower than that continues with the oldest that is left.
+    """
+
+    def __init__(self, log: Log, *, keep_bytes: int = KEEP_BYTES) -> None:
+        self._log = log
+        self._keep_bytes = keep_bytes
+        self._news = asyncio.Event()
+        self._trimming: asyncio.Future[None] | None = None
+
+    @property
+    def first(self) -> int:
+        """The offset of the oldest event that is kept."""
+        return self._log.first
+
+    @property
+    def next(self) -> int:
+        """The offset that the next event will get."""
+        return self._log.next
+
+    def submit(self, message: Message) -> asyncio.Future[int]:
+        """Begin to append; the future is the event's offset, once it is durable."""
+        appended = self._log.submit(encode_envelope(message))
+        appended.add_done_callback(self._appended)
+        return appended
+
+    async def append(self, message: Message) -> int:
+        """Store durably; the event's offset. Raises the problems of a log's append."""
+        return await self.submit(message)
+
+    async def read(self, start: int, limit: int = _BATCH) -> list[Event]:
+        """Events from `start` on that are there now, at most `limit`."""
+        return [_event(entry) for entry in await self._log.read(start, limit)]
+
+    def subscribe(self, start: Start = "latest") -> AsyncGenerator[Event, None]:
+        """Events from `start` on, for ever: past ones, then each as it is accepted.
+
+        "latest" means from this call on, not from when the first event is asked for.
+        """
+        return self._follow(self._offset(start))
+
+    async def close(self) -> None:
+        """Let the last trim end and close the log. Readers should have ended."""
+        if self._trimming is not None:
+            await self._trimming
+        await self._log.close()
+
+    async def _follow(self, offset: int) -> AsyncGenerator[Event, None]:
+        while True:
+            news = self._news
+            events = await self.read(offset)
+            for event in events:
+                yield event
+            if events:
+                offset = events[-1].offset + 1
+            else:
+                await news.wait()
+
+    def _appended(self, _: asyncio.Future[int]) -> None:
+        # A reader that finds nothing must find an event that is not set: it would spin without ever suspending.
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+        if self._log.size > self._keep_bytes and (self._trimming is None or self._trimming.done()):
+            self._trimming = asyncio.ensure_future(self._trim())
+
+    async def _trim(self) -> None:
+        """Let a tenth of the events go, or as many as one segment holds."""
+        await self._log.trim(self._log.first + (self._log.next - self._log.first) // 10)
+
+    def _offset(self, start: Start) -> int:
+        if start == "earliest":
+            return self._log.first
+        return self._log.next if start == "latest" else start
+
+
+def _event(entry: Entry) -> Event:
+    return Event(entry.offset, decode_envelope(entry.data)[0])

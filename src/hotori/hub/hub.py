@@ -1,0 +1,112 @@
+"""The hub: who is connected, what they say, and what is kept for them. The cloud and the edge each host one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from hotori.hub.admission import Admissions
+from hotori.hub.courier import INPUT_TERMS, Carrier, Terms
+from hotori.hub.directory import Directory
+from hotori.hub.envelope import Delivery
+from hotori.hub.intake import Intake
+from hotori.hub.methods import Methods
+from hotori.hub.queues import Queues, device_endpoint
+from hotori.hub.sessions import Sessions
+from hotori.hub.twins import TwinChange, TwinGate, Twins
+from hotori.model.identity import Identity
+from hotori.model.message import Message
+from hotori.store.records import Records
+
+MOST_WAITING = 50
+"""Messages that may wait for one device (contract 1.9)."""
+TIME_TO_LIVE = 3600.0
+"""Seconds that a message waits for a device, unless its sender says otherwise."""
+
+
+class DeviceQueueFullError(Exception):
+    """A device has as many messages waiting as it may have (HTTP 403, code 403004)."""
+
+
+class Hub:
+    """One hub. `start` before clients come, `close` when they should go.
+
+    `name` is what clients call it in user names and tokens; `host_names` are others that it answers to (a
+    gateway's own). `device` is the edge device whose modules have inputs here; None in the cloud. Messages go
+    to `intake`; `queues` keep what waits for clients. Everything is durable when a call returns.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        directory: Directory,
+        records: Records,
+        queues: Queues,
+        intake: Intake,
+        *,
+        device: str | None = None,
+        host_names: tuple[str, ...] = (),
+        twin_gate: TwinGate | None = None,
+        input_terms: Terms = INPUT_TERMS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self.host_names = host_names
+        self.device = device
+        self.clock = clock
+        self.input_terms = input_terms
+        self.directory = directory
+        self.queues = queues
+        self.intake = intake
+        self.twins = Twins(records, clock, twin_gate)
+        self.sessions = Sessions(records, clock)
+        self.methods = Methods(self.sessions)
+        self.admissions = Admissions(directory, lambda: (self.name, *self.host_names), clock)
+        self.connections: set[Carrier] = set()
+        self.twins.desired_watchers.append(self._tell_desired)
+
+    async def start(self) -> None:
+        """Read what is kept. Raises the problems of the stores."""
+        await self.queues.start()
+
+    async def close(self) -> None:
+        """End every connection, and keep the queues' cursors. Stores of others are theirs to close."""
+        for connection in list(self.connections):
+            connection.abort("the hub is closing")
+        await asyncio.sleep(0)
+        await self.queues.close()
+
+    def submit(self, sender: Identity, message: Message) -> asyncio.Future[int]:
+        """Stamp and begin to take a message of a client; the future is done once it is durable."""
+        return self.intake.submit(
+            Message(message.body, message.properties, message.system, sender, message.output, self.clock())
+        )
+
+    async def accept(self, message: Message) -> None:
+        """Take a message whose sender is known; it is durable, and on its way, when this returns."""
+        assert message.sender is not None, "a message without a sender cannot be accepted"
+        await self.submit(message.sender, message)
+
+    async def send_to_device(self, device: str, message: Message, time_to_live: float = TIME_TO_LIVE) -> None:
+        """Queue a message for a device, which gets it when it is connected. Raises DeviceQueueFullError."""
+        endpoint = device_endpoint(device)
+        if len(self.queues.queue(endpoint)) >= MOST_WAITING:
+            raise DeviceQueueFullError(f"{MOST_WAITING} messages wait for {device}")
+        now = self.clock()
+        addressed = {**message.system, "to": f"/devices/{device}/messages/deviceBound"}
+        stamped = replace(message, system=addressed, enqueued_at=now)
+        await self.queues.submit(stamped, (Delivery(endpoint, 0, now + time_to_live),))
+
+    async def forget(self, identity: Identity) -> None:
+        """The identity was removed from the directory: end its connection and let go what is kept for it."""
+        await self.sessions.forget(identity)
+        await self.twins.delete(identity)
+        if identity.module is None:
+            await self.queues.forget(device_endpoint(identity.device))
+
+    def _tell_desired(self, change: TwinChange) -> None:
+        client = self.sessions.client(change.identity)
+        if client is not None:
+            client.desired_changed(change.patch, change.twin.desired.version)

@@ -1,0 +1,119 @@
+"""A query, run over the registry and the twins, a page at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import msgspec
+
+from hotori.hub.hub import Hub
+from hotori.hub.query.evaluate import aggregate, project, wanted
+from hotori.hub.query.fault import QueryFaultError
+from hotori.hub.query.parser import parse_query
+from hotori.hub.query.syntax import Query, Source
+from hotori.hub.registration import Registration
+from hotori.hub.registry import Registry
+from hotori.hub.twin_document import twin_document
+from hotori.model.json import JsonObject
+from hotori.problems import Problem
+from hotori.problems.service import QUERY_INVALID, REQUEST_MALFORMED
+
+_SHOWN = 100
+"""Characters that a problem shows on either side of a fault."""
+_SCAN = 100
+"""Twins that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`kind` is Twin for whole rows, else Raw; `continuation` is None on the last page."""
+
+    rows: list[JsonObject]
+    kind: str
+    continuation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the next page begins: after which name, and how many rows were given before."""
+
+    after: str = ""
+    given: int = 0
+
+    def token(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode((self.after, self.given))).decode()
+
+    @classmethod
+    def read(cls, token: str | None) -> _Place:
+        """Raises `request-malformed`."""
+        if token is None:
+            return cls()
+        try:
+            return cls(*msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[str, int]))
+        except (ValueError, msgspec.DecodeError) as error:
+            raise Problem(REQUEST_MALFORMED, str(error), reason="x-ms-continuation is not one of ours") from error
+
+
+async def run_query(hub: Hub, registry: Registry, text: str, size: int, continuation: str | None) -> Page:
+    """Up to `size` rows from where the page before ended. Raises `query-invalid`, `request-malformed`."""
+    query, place = understand(text), _Place.read(continuation)
+    if query.aggregates:
+        return await _aggregated(hub, registry, query, size, place)
+    return await _selected(hub, registry, query, size, place)
+
+
+def understand(text: str) -> Query:
+    """Read a query. Raises `query-invalid` with the column of the fault."""
+    try:
+        return parse_query(text)
+    except QueryFaultError as fault:
+        place = _around(text, fault.at)
+        raise Problem(QUERY_INVALID, *place, column=fault.at + 1, reason=fault.reason) from fault
+
+
+def _around(text: str, at: int) -> tuple[str, str]:
+    """What stands near a place, on one line, and a mark below the place."""
+    begin = max(0, at - _SHOWN)
+    return " ".join(text[begin : at + _SHOWN].splitlines()), " " * (at - begin) + "^"
+
+
+async def _selected(hub: Hub, registry: Registry, query: Query, size: int, place: _Place) -> Page:
+    left = size if query.top is None else min(size, query.top - place.given)
+    more = query.top is None or query.top - place.given > size
+    rows: list[JsonObject] = []
+    last = place.after
+    kind = "Raw" if query.columns else "Twin"
+    async for name, row in _scan(hub, registry, query.source, place.after):
+        if not wanted(query.condition, row):
+            continue
+        if len(rows) >= left:
+            return Page(rows, kind, _Place(last, place.given + len(rows)).token() if more else None)
+        rows.append(project(query, row))
+        last = name
+    return Page(rows, kind, None)
+
+
+async def _aggregated(hub: Hub, registry: Registry, query: Query, size: int, place: _Place) -> Page:
+    chosen = [row async for _, row in _scan(hub, registry, query.source, "") if wanted(query.condition, row)]
+    rows = aggregate(query, chosen)[: query.top]
+    end = place.given + size
+    return Page(rows[place.given : end], "Raw", _Place("", end).token() if end < len(rows) else None)
+
+
+async def _scan(hub: Hub, registry: Registry, source: Source, after: str) -> AsyncIterator[tuple[str, JsonObject]]:
+    """Twins with their names, in the order of these."""
+    while page := await _registrations(registry, source, after):
+        for registration, row in zip(
+            page, await asyncio.gather(*(twin_document(hub, one) for one in page)), strict=True
+        ):
+            yield str(registration.identity), row
+        after = str(page[-1].identity)
+
+
+async def _registrations(registry: Registry, source: Source, after: str) -> list[Registration]:
+    if source is Source.DEVICES:
+        return await registry.devices(after, _SCAN)
+    return await registry.all_modules(after, _SCAN)

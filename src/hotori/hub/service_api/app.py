@@ -1,0 +1,116 @@
+"""The service API as one application: every address, who may use it, and what answers (contract 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hotori.hub.policies import Right
+from hotori.hub.service_api import (
+    bulk,
+    configuration_content,
+    device_messages,
+    devices,
+    events,
+    methods,
+    modules,
+    query,
+    scope,
+    twins,
+)
+from hotori.hub.service_api.authorization import Access, authorize
+from hotori.hub.service_api.call import Call
+from hotori.hub.service_api.dependencies import ServiceDependencies
+from hotori.hub.service_api.errors import HANDLED, on_error, on_failure, on_http_error
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
+
+_READ = frozenset({Right.REGISTRY_READ, Right.REGISTRY_WRITE})
+_WRITE = frozenset({Right.REGISTRY_WRITE})
+_SERVICE = frozenset({Right.SERVICE})
+_READER = Access(_READ)
+_WRITER = Access(_WRITE)
+_SERVANT = Access(_SERVICE)
+_READER_OR_DEVICE = Access(_READ, device=True)
+_WRITER_OR_DEVICE = Access(_WRITE, device=True)
+_QUERIER = Access(_SERVICE | {Right.REGISTRY_READ})
+_EDGE_HUB = Access(edge_hub=True)
+
+_DEVICE = "/devices/{device}"
+_MODULE = "/devices/{device}/modules/{module}"
+_SCOPE = "/devices/{device}/modules/$edgeHub"
+_TWIN = "/twins/{device}"
+_MODULE_TWIN = "/twins/{device}/modules/{module}"
+
+ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
+    ("GET", "/devices", _READER, devices.list_devices),
+    ("POST", "/devices", _WRITER, bulk.change_many),
+    ("POST", "/devices/query", _QUERIER, query.query_devices),
+    ("GET", _DEVICE, _READER, devices.get_device),
+    ("PUT", _DEVICE, _WRITER, devices.put_device),
+    ("DELETE", _DEVICE, _WRITER, devices.delete_device),
+    ("DELETE", f"{_DEVICE}/commands", _SERVANT, devices.purge_commands),
+    ("GET", "/statistics/devices", _READER, devices.count_devices),
+    ("GET", "/statistics/service", _SERVANT, devices.count_connected),
+    ("POST", f"{_SCOPE}/devicesAndModulesInTargetDeviceScope", _EDGE_HUB, scope.list_target_scope),
+    ("GET", f"{_SCOPE}/devicesAndModulesInDeviceScope", _EDGE_HUB, scope.list_scope),
+    ("POST", f"{_SCOPE}/getDeviceAndModuleOnBehalfOf", _EDGE_HUB, scope.get_on_behalf),
+    ("GET", f"{_SCOPE}/deviceAndModuleInDeviceScope", _EDGE_HUB, scope.get_in_scope),
+    ("GET", f"{_DEVICE}/modules", _READER_OR_DEVICE, modules.list_modules),
+    ("GET", _MODULE, _READER_OR_DEVICE, modules.get_module),
+    ("PUT", _MODULE, _WRITER_OR_DEVICE, modules.put_module),
+    ("DELETE", _MODULE, _WRITER_OR_DEVICE, modules.delete_module),
+    ("GET", _TWIN, _SERVANT, twins.get_twin),
+    ("PATCH", _TWIN, _SERVANT, twins.patch_twin),
+    ("PUT", _TWIN, _SERVANT, twins.put_twin),
+    ("POST", f"{_TWIN}/methods", _SERVANT, methods.invoke),
+    ("GET", _MODULE_TWIN, _SERVANT, twins.get_twin),
+    ("PATCH", _MODULE_TWIN, _SERVANT, twins.patch_twin),
+    ("PUT", _MODULE_TWIN, _SERVANT, twins.put_twin),
+    ("POST", f"{_MODULE_TWIN}/methods", _SERVANT, methods.invoke),
+    ("POST", f"{_DEVICE}/applyConfigurationContent", _SERVANT, configuration_content.apply_to_device),
+    ("POST", f"{_DEVICE}/messages/devicebound", _SERVANT, device_messages.send_to_device),
+    ("GET", "/messages/events", _SERVANT, events.stream_events),
+)
+
+
+def service_app(deps: ServiceDependencies) -> Starlette:
+    """The application. `deps` are somebody else's to start and close."""
+    app = Starlette(
+        routes=[
+            Route(path, _endpoint(deps, access, handler), methods=[method]) for method, path, access, handler in ROUTES
+        ],
+        exception_handlers={HTTPException: on_http_error, Exception: on_failure, **dict.fromkeys(HANDLED, on_error)},
+        middleware=[Middleware(_TrailingSlash)],
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _endpoint(deps: ServiceDependencies, access: Access, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        await authorize(request, deps, access)
+        return await handler(Call(request, deps))
+
+    return endpoint
+
+
+class _TrailingSlash:
+    """`/devices/` means `/devices`: some clients write collections so (contract 2.1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if len(path) > 1 and path.endswith("/"):
+            scope = {**scope, "path": path.rstrip("/") or "/"}
+        await self._app(scope, receive, send)

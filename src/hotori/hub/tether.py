@@ -1,0 +1,203 @@
+"""One local identity's connection to the hub above: its messages go up, its twin is mirrored, calls come down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from hotori.hub.directory import DirectoryNotReadyError
+from hotori.hub.hub import Hub
+from hotori.hub.methods import MethodError, MethodTimeoutError
+from hotori.hub.mirror import adopted, confirmed, desired_adopted, unconfirmed
+from hotori.hub.queue import Item, Queue
+from hotori.hub.queues import upstream_endpoint
+from hotori.model.identity import Identity
+from hotori.model.json import Json, JsonObject
+from hotori.model.sas import sign
+from hotori.problems import Problem
+from hotori.problems.connections import MESSAGE_TOO_LARGE
+from hotori.problems.identity import HUB_NOT_READY, IDENTITY_UNKNOWN
+from hotori.sdk.connection import HubConnection
+from hotori.sdk.endpoint import Endpoint, EndpointSource
+from hotori.sdk.link import ConnectionOptions
+from hotori.sdk.method_answer import MethodHandler
+from hotori.sdk.twin_requests import TwinDocument
+
+WINDOW = 32
+"""Messages of one sender on their way up without an acknowledgement."""
+LONGEST_METHOD = 300.0
+_AGAIN_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """Where the hub above is reached and how, and its name in user names and tokens."""
+
+    endpoint: Endpoint | EndpointSource
+    hub: str
+    options: ConnectionOptions
+
+
+class Tether:
+    """Open from construction until `close`. What cannot be sent now stays in the queue, and goes later in order."""
+
+    def __init__(self, hub: Hub, above: Above, identity: Identity, method_handler: MethodHandler | None = None) -> None:
+        self.identity = identity
+        self.queue: Queue = hub.queues.queue(upstream_endpoint(identity))
+        self.synced = asyncio.Event()
+        self.connection = HubConnection(above.endpoint, above.hub, identity, self._token, above.options)
+        self._hub, self._above = hub, above
+        self._out: set[Item] = set()
+        self._woken = asyncio.Event()
+        self._stale = asyncio.Event()
+        self._unread = True
+        self._closed = False
+        self.connection.on_connected(self._connected)
+        self.connection.on_desired(self._desired_changed)
+        self.connection.on_method(method_handler or self._call)
+        if identity.module is None:
+            self.connection.on_c2d(partial(hub.send_to_device, identity.device))
+        self.connection.start()
+        self._tasks = [asyncio.create_task(self._persist(work)) for work in (self._forward, self._mirror)]
+        self.report()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to go up."""
+        return not len(self.queue)
+
+    def wake(self) -> None:
+        """Something waits to go up."""
+        self._woken.set()
+
+    def report(self) -> None:
+        """The reported properties here have changed."""
+        self._stale.set()
+
+    async def close(self) -> None:
+        """Hang up; what was not acknowledged goes back into the queue."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.connection.close()
+        for item in self._out:
+            self.queue.give_back(item)
+        self._out.clear()
+
+    async def _token(self, expiry: int) -> str:
+        try:
+            registration = await self._hub.directory.find(self.identity)
+        except DirectoryNotReadyError as error:
+            raise Problem(HUB_NOT_READY, identity=self.identity, reason=str(error) or "it was just started") from error
+        if registration is None:
+            raise Problem(IDENTITY_UNKNOWN, identity=self.identity)
+        return sign(f"{self._above.hub}/{self.identity.path()}", registration.primary, expiry)
+
+    async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it for ever; what fails is said and tried again."""
+        while True:
+            try:
+                await work()
+            except Problem as problem:
+                logger.warning("%s is not in step with the cloud: %s", self.identity, problem)
+                await asyncio.sleep(_AGAIN_SECONDS)
+            except Exception:  # the guard of both loops of this tether
+                logger.exception("%s could not be served", self.identity)
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _forward(self) -> None:
+        """Post what waits, in order, a window at a time."""
+        await self.connection.wait_connected()
+        self._woken.clear()
+        while len(self._out) < WINDOW and (item := self.queue.take(self._hub.clock())) is not None:
+            await self._post(item)
+        await self._woken.wait()
+
+    async def _post(self, item: Item) -> None:
+        try:
+            message = await self._hub.queues.load(item)
+            arrived = self.connection.post(message) if message else None
+        except Problem as problem:
+            if problem.kind is not MESSAGE_TOO_LARGE:
+                self.queue.give_back(item)
+                raise
+            arrived = None
+        if arrived is None:
+            logger.error("A message of %s cannot go up and is dropped", self.identity)
+            self.queue.drop(item)
+        else:
+            self._out.add(item)
+            arrived.add_done_callback(partial(self._arrived, item))
+
+    def _arrived(self, item: Item, arrived: asyncio.Future[None]) -> None:
+        """Off the books only once the hub above has it durably."""
+        if self._closed:
+            return
+        self._out.discard(item)
+        if arrived.cancelled() or arrived.exception() is not None:
+            self.queue.give_back(item)
+        else:
+            self.queue.deliver(item)
+        self.wake()
+
+    async def _connected(self) -> None:
+        """Changes may have been missed."""
+        self._unread = True
+        self._stale.set()
+
+    async def _mirror(self) -> None:
+        """Bring both copies of the twin together, once they may differ."""
+        await self._stale.wait()
+        await self.connection.wait_connected()
+        try:
+            await self._exchange()
+        except BaseException:
+            self._stale.set()
+            raise
+
+    async def _exchange(self) -> None:
+        """Read the twin if it may have changed, and send what was reported meanwhile."""
+        self._stale.clear()
+        twins, clock = self._hub.twins, self._hub.clock
+        if self._unread:
+            self._unread = False
+            document = await self._read()
+            await twins.rewrite(
+                self.identity, lambda record: adopted(record, document.desired, document.reported, clock())
+            )
+            self.synced.set()
+        record = await twins.peek(self.identity)
+        patch = unconfirmed(record)
+        if patch:
+            await self.connection.report(patch)
+            await twins.rewrite(self.identity, lambda now: confirmed(now, record.twin.reported.values))
+
+    async def _read(self) -> TwinDocument:
+        try:
+            document = await self.connection.twin()
+        except BaseException:
+            self._unread = True
+            raise
+        known = self.connection.desired
+        newer = known is not None and known.version > document.desired.version
+        return replace(document, desired=known) if known is not None and newer else document
+
+    async def _desired_changed(self, patch: JsonObject, version: int) -> None:
+        desired = self.connection.desired
+        if desired is not None:
+            await self._hub.twins.rewrite(
+                self.identity, lambda record: desired_adopted(record, desired, self._hub.clock())
+            )
+
+    async def _call(self, name: str, payload: Json) -> tuple[int, Json]:
+        try:
+            result = await self._hub.methods.invoke(self.identity, name, payload, LONGEST_METHOD)
+        except MethodError as error:
+            return (504 if isinstance(error, MethodTimeoutError) else 404), {"message": str(error)}
+        return result.status, result.payload

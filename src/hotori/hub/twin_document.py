@@ -1,0 +1,59 @@
+"""A twin as the service sees it: what is kept of it, together with what is known of its identity (contract 2.3)."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from hotori.hub.hub import Hub
+from hotori.hub.identity_document import NEVER, presence_members, scope_members, waiting_messages, written_time
+from hotori.hub.registration import Registration
+from hotori.hub.twin_record import TwinRecord
+from hotori.model.json import JsonObject
+from hotori.model.twin import Section, Twin
+
+
+def twin_etag(twin: Twin) -> str:
+    """The twin's version as an etag, without quotation marks."""
+    return base64.b64encode(twin.version.to_bytes(8, "big")).decode()
+
+
+async def twin_document(hub: Hub, registration: Registration) -> JsonObject:
+    """The full twin of a registered identity."""
+    return full_twin(hub, registration, await hub.twins.record(registration.identity))
+
+
+def full_twin(hub: Hub, registration: Registration, record: TwinRecord) -> JsonObject:
+    """The full twin from its parts."""
+    identity = registration.identity
+    document: JsonObject = {
+        "deviceId": identity.device,
+        **({"moduleId": identity.module} if identity.module else {}),
+        **({"modelId": record.model_id} if record.model_id else {}),
+        "etag": twin_etag(record.twin),
+        "deviceEtag": registration.etag,
+        "version": record.twin.version,
+        "status": "enabled" if registration.enabled else "disabled",
+        "statusReason": registration.status_reason,
+        "statusUpdateTime": NEVER,
+        **presence_members(hub.sessions.presence(identity)),
+        "cloudToDeviceMessageCount": waiting_messages(hub, identity),
+        "authenticationType": "sas",
+        "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
+        "tags": record.twin.tags,
+        "properties": {
+            "desired": _section(record.twin.desired, record.desired_at, with_version=True),
+            "reported": _section(record.twin.reported, record.reported_at, with_version=False),
+        },
+    }
+    if identity.module is None:
+        document |= {"capabilities": {"iotEdge": registration.edge}, **scope_members(registration)}
+    return document
+
+
+def _section(section: Section, changed_at: float, *, with_version: bool) -> JsonObject:
+    """The values with `$version` and the time of the last write; older times of single members are not kept."""
+    metadata: dict[str, Any] = {"$lastUpdated": written_time(changed_at)}
+    if with_version:
+        metadata["$lastUpdatedVersion"] = section.version
+    return {**section.values, "$metadata": metadata, "$version": section.version}

@@ -1,0 +1,111 @@
+"""A cloud's hub with its registry and service API in the test's own process: real sockets, TLS and stores."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hotori.hub.events import Events
+from hotori.hub.hub import Hub
+from hotori.hub.intake import EventIntake
+from hotori.hub.listener import PORT, serve_mqtt
+from hotori.hub.policies import Policies
+from hotori.hub.queues import Queues
+from hotori.hub.registry import Registry
+from hotori.hub.service_api.app import service_app
+from hotori.hub.service_api.dependencies import ServiceDependencies
+from hotori.model.connection_string import IdentityConnection, ServiceConnection
+from hotori.model.identity import Identity
+from hotori.net.authority import Authority
+from hotori.net.http import HttpServer
+from hotori.net.ports import bind
+from hotori.net.tls import client_context, server_context
+from hotori.sdk.connection import HubConnection
+from hotori.sdk.endpoint import Endpoint, key_tokens
+from hotori.sdk.service import ServiceClient
+from hotori.store.segments import SegmentLog
+from hotori.store.sqlite import SqliteRecords
+
+
+class CloudHub:
+    """One hub on a loopback address of its own: MQTT on 8883, HTTPS on a port that is kept over restarts.
+
+    Its name is the address. Use as an async context manager, or `start` and `stop`, any number of times.
+    """
+
+    def __init__(self, folder: Path, address: str, clock: Callable[[], float] = time.time) -> None:
+        self.address = address
+        self.clock = clock
+        self.authority = Authority.open(folder / "authority")
+        self._certificate = self.authority.issue_server([address])
+        self._folder = folder
+        self._mqtt: asyncio.Server | None = None
+        self._http: HttpServer | None = None
+        self.https_port = 0
+        self.records: SqliteRecords
+        self.registry: Registry
+        self.policies: Policies
+        self.events: Events
+        self.hub: Hub
+
+    async def __aenter__(self) -> CloudHub:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open what is kept, and listen."""
+        listener = bind(self.address, self.https_port, "message hub (HTTPS)")
+        self.https_port = int(listener.getsockname()[1])
+        self.records = SqliteRecords.open(self._folder / "records.db")
+        self.registry = Registry(self.records, self.clock)
+        self.policies = await Policies.open(self.records)
+        self.events = Events(SegmentLog.open(self._folder / "events"))
+        queues = Queues(SegmentLog.open(self._folder / "queues"), self.records, self.clock)
+        self.hub = Hub(self.address, self.registry, self.records, queues, EventIntake(self.events), clock=self.clock)
+        await self.hub.start()
+        context = server_context(self._certificate.cert_path, self._certificate.key_path)
+        self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
+        deps = ServiceDependencies(self.hub, self.registry, self.policies, self.events, self.clock)
+        self._http = HttpServer(service_app(deps), listener, self._certificate)
+        await self._http.start()
+
+    async def stop(self) -> None:
+        """End everything; what is on disk stays."""
+        if self._mqtt is None or self._http is None:
+            return
+        await self._http.stop()
+        self._mqtt.close()
+        await self.hub.close()
+        await self.events.close()
+        await self.records.close()
+        self._mqtt = self._http = None
+
+    @property
+    def host(self) -> str:
+        """The HTTPS address, as connection strings of services write it."""
+        return f"{self.address}:{self.https_port}"
+
+    def service(self, policy: str = "iothubowner") -> ServiceConnection:
+        """What a tool needs to act by a policy."""
+        found = self.policies.find(policy)
+        assert found is not None
+        return found.connection(self.host)
+
+    def client(self, policy: str = "iothubowner") -> ServiceClient:
+        """Our own client; to be used as an async context manager."""
+        return ServiceClient(self.service(policy), self.authority.certificate, clock=self.clock)
+
+    async def connection_string(self, identity: Identity) -> str:
+        """What a device or module needs to connect."""
+        return IdentityConnection(self.address, identity, (await self.registry.get(identity)).primary).format()
+
+    async def connection(self, identity: Identity) -> HubConnection:
+        """A device's or module's own connection, not yet opened."""
+        endpoint = Endpoint(self.address, PORT, client_context(self.authority.certificate))
+        key = (await self.registry.get(identity)).primary
+        return HubConnection(endpoint, self.address, identity, key_tokens(self.address, identity, key))

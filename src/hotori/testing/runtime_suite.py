@@ -1,0 +1,293 @@
+"""The contract of `hotori.runtimes.module_runtime.ModuleRuntime`, as tests that run on any runtime.
+
+Subclass it in a test file and give two fixtures: `open_runtime`, which opens the runtime on the same place each
+time it is called, and `images`, which publishes to a registry that the runtime pulls from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from hotori.model.image_reference import ImageReference
+from hotori.model.json import JsonObject
+from hotori.model.platform import Platform
+from hotori.problems import Problem
+from hotori.runtimes.host import host_platform
+from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleRuntime, ModuleState
+from hotori.testing.registry_server import TinyImages
+
+PATIENCE = 60.0
+"""Seconds that a module gets to do what a test waits for."""
+
+WAITS = "import signal, time\nprint('ready', flush=True)\nwhile True: time.sleep(60)\n"
+STUBBORN = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS
+
+
+async def observed(runtime: ModuleRuntime, name: str) -> ModuleObservation:
+    """The one module of that name."""
+    return next(module for module in await runtime.observe() if module.name == name)
+
+
+async def until_state(runtime: ModuleRuntime, name: str, state: ModuleState) -> ModuleObservation:
+    """Wait until a module is in a state."""
+    async with asyncio.timeout(PATIENCE):
+        while (module := await observed(runtime, name)).state is not state:  # noqa: ASYNC110 - the port is looked at
+            await asyncio.sleep(0.01)
+    return module
+
+
+async def until_logged(runtime: ModuleRuntime, name: str, text: bytes) -> bytes:
+    """Wait until a module has written something."""
+    async with asyncio.timeout(PATIENCE):
+        while text not in (log := await runtime.logs(name)):  # noqa: ASYNC110 - the port is looked at
+            await asyncio.sleep(0.01)
+    return log
+
+
+class RuntimeSuite:
+    """Every runtime passes all of it."""
+
+    @pytest.fixture
+    def open_runtime(self) -> Callable[[], ModuleRuntime]:
+        raise NotImplementedError("a subclass says how to open its runtime")
+
+    @pytest.fixture
+    def images(self) -> TinyImages:
+        raise NotImplementedError("a subclass says where images are published")
+
+    @pytest.fixture
+    async def runtime(self, open_runtime: Callable[[], ModuleRuntime]) -> AsyncIterator[ModuleRuntime]:
+        runtime = open_runtime()
+        yield runtime
+        await runtime.close()
+
+    async def launch(
+        self,
+        runtime: ModuleRuntime,
+        image: ImageReference,
+        options: JsonObject | None = None,
+        env: dict[str, str] | None = None,
+        *,
+        start: bool = True,
+    ) -> None:
+        """Pull, create and start the module `tiny`; a problem of its start shows in what is observed afterwards."""
+        await runtime.pull(image, None)
+        await runtime.create(ModuleLaunch("tiny", image, env or {}, options or {}, "fingerprint-1"))
+        if start:
+            with suppress(Problem):
+                await runtime.start("tiny")
+
+    async def test_a_pull_returns_the_digest_and_hears_of_progress(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        image = await images.publish({"main.py": WAITS})
+        heard: list[tuple[int, int]] = []
+        digest = await runtime.pull(image, None, lambda done, total: heard.append((done, total)))
+        assert digest.startswith("sha256:")
+        assert heard[-1][0] == heard[-1][1] > 0
+        assert await runtime.pull(image.pinned(digest), None) == digest
+
+    async def test_an_image_that_nobody_pushed_cannot_be_pulled(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        with pytest.raises(Problem) as caught:
+            await runtime.pull(ImageReference.parse(f"{images.registry}/nobody:1"), None)
+        assert caught.value.code == "image-not-found"
+
+    async def test_a_created_module_is_observed_and_does_not_run(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        image = await images.publish({"main.py": WAITS})
+        digest = await runtime.pull(image, None)
+        await self.launch(runtime, image, start=False)
+        assert await runtime.observe() == [
+            ModuleObservation("tiny", ModuleState.CREATED, str(image), "fingerprint-1", image_digest=digest)
+        ]
+
+    async def test_a_module_cannot_be_created_from_an_image_that_is_not_here(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        image = ImageReference.parse(f"{images.registry}/never-pulled:1")
+        with pytest.raises(Problem) as caught:
+            await runtime.create(ModuleLaunch("tiny", image, {}))
+        assert caught.value.code == "image-absent"
+        assert await runtime.observe() == []
+
+    async def test_a_started_module_runs_and_a_second_start_changes_nothing(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        await self.launch(runtime, await images.publish({"main.py": WAITS}))
+        first = await until_state(runtime, "tiny", ModuleState.RUNNING)
+        await runtime.start("tiny")
+        assert await observed(runtime, "tiny") == first
+        assert first.started_at > 0
+
+    async def test_a_second_create_of_the_same_spec_leaves_the_module_running(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        image = await images.publish({"main.py": WAITS})
+        await self.launch(runtime, image)
+        before = await until_state(runtime, "tiny", ModuleState.RUNNING)
+        await self.launch(runtime, image)
+        assert await observed(runtime, "tiny") == before
+
+    async def test_a_module_that_ends_with_status_zero_is_stopped(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        await self.launch(runtime, await images.publish({"main.py": "print('done')\n"}))
+        ended = await until_state(runtime, "tiny", ModuleState.STOPPED)
+        assert (ended.exit_code, ended.error) == (0, "")
+        assert ended.exited_at >= ended.started_at > 0
+
+    async def test_a_module_that_ends_with_another_status_has_failed(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        await self.launch(runtime, await images.publish({"main.py": "raise SystemExit(3)\n"}))
+        assert (await until_state(runtime, "tiny", ModuleState.FAILED)).exit_code == 3
+
+    async def test_a_module_that_a_signal_ended_has_failed_with_128_and_the_signal(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        crash = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+        # Process 1 of a container is safe from its own signals, so a child does it and its status is passed on.
+        script = f"import subprocess, sys\nsys.exit(128 - subprocess.run([sys.executable, '-c', {crash!r}]).returncode)"
+        await self.launch(runtime, await images.publish({"main.py": script}))
+        assert (await until_state(runtime, "tiny", ModuleState.FAILED)).exit_code == 139
+
+    async def test_both_streams_of_a_module_are_in_its_logs(self, runtime: ModuleRuntime, images: TinyImages) -> None:
+        script = "import sys\nprint('out', flush=True)\nprint('err', file=sys.stderr)\nprint('last')\n"
+        await self.launch(runtime, await images.publish({"main.py": script}))
+        await until_state(runtime, "tiny", ModuleState.STOPPED)
+        assert await runtime.logs("tiny") == b"out\nerr\nlast\n"
+        assert await runtime.logs("tiny", tail=1) == b"last\n"
+        assert await runtime.logs("tiny", tail=0) == b""
+
+    async def test_logs_of_a_module_that_is_not_there_are_a_problem(self, runtime: ModuleRuntime) -> None:
+        with pytest.raises(Problem) as caught:
+            await runtime.logs("nobody")
+        assert caught.value.code == "module-unknown"
+
+    async def test_the_environment_is_the_images_then_the_launchs_then_that_of_create_options(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        script = "import os\nprint(os.environ['A'], os.environ['B'], os.environ['C'])\n"
+        image = await images.publish({"main.py": script}, env={"A": "image", "B": "image", "C": "image"})
+        options: JsonObject = {"Env": ["C=options"]}
+        await self.launch(runtime, image, options, {"B": "launch", "C": "launch"})
+        await until_state(runtime, "tiny", ModuleState.STOPPED)
+        assert await runtime.logs("tiny") == b"image launch options\n"
+
+    async def test_create_options_replace_the_command(self, runtime: ModuleRuntime, images: TinyImages) -> None:
+        image = await images.publish({"main.py": "print('wrong')\n", "other.py": "import sys\nprint(sys.argv[1:])\n"})
+        await self.launch(runtime, image, {"Entrypoint": ["python3", "/app/other.py"], "Cmd": ["a b", "c"]})
+        await until_state(runtime, "tiny", ModuleState.STOPPED)
+        assert await runtime.logs("tiny") == b"['a b', 'c']\n"
+
+    async def test_a_bound_folder_is_shared_with_the_host(
+        self, runtime: ModuleRuntime, images: TinyImages, tmp_path: Path
+    ) -> None:
+        script = "import os, pathlib\npathlib.Path(os.environ['DATA'], 'from-module').write_text('hello')\n"
+        image = await images.publish({"main.py": script}, env={"DATA": "/data"})
+        await self.launch(runtime, image, {"HostConfig": {"Binds": [f"{tmp_path}/shared:/data:rw"]}})
+        await until_state(runtime, "tiny", ModuleState.STOPPED)
+        assert (tmp_path / "shared" / "from-module").read_text() == "hello"
+
+    async def test_create_options_of_a_wrong_type_are_refused_with_their_place(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        image = await images.publish({"main.py": WAITS})
+        with pytest.raises(Problem) as caught:
+            await self.launch(runtime, image, {"Cmd": "python3 -V"})
+        assert (caught.value.code, caught.value.values["pointer"]) == ("create-options-invalid", "/Cmd")
+
+    async def test_a_stopped_module_is_stopped_and_may_be_stopped_again(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        await self.launch(runtime, await images.publish({"main.py": WAITS}))
+        await until_logged(runtime, "tiny", b"ready\n")
+        await runtime.stop("tiny")
+        assert (await observed(runtime, "tiny")).state is ModuleState.STOPPED
+        await runtime.stop("tiny")
+        assert (await observed(runtime, "tiny")).state is ModuleState.STOPPED
+
+    async def test_a_module_that_does_not_listen_is_ended_after_the_grace(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        await self.launch(runtime, await images.publish({"main.py": STUBBORN}))
+        await until_logged(runtime, "tiny", b"ready\n")
+        await runtime.stop("tiny", grace=0.2)
+        ended = await observed(runtime, "tiny")
+        assert (ended.state, ended.exit_code) == (ModuleState.STOPPED, 137)
+
+    async def test_a_crashed_module_starts_again_and_its_logs_go_on(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        script = (
+            "import os, pathlib, sys\nseen = pathlib.Path(os.environ['DATA'], 'seen')\nprint(seen.exists())\n"
+            "if seen.exists(): sys.exit(0)\nseen.touch()\nsys.exit(7)\n"
+        )
+        image = await images.publish({"main.py": script}, env={"DATA": "/data"})
+        await self.launch(runtime, image, {"HostConfig": {"Binds": ["kept:/data"]}})
+        assert (await until_state(runtime, "tiny", ModuleState.FAILED)).exit_code == 7
+        await runtime.start("tiny")
+        assert (await until_state(runtime, "tiny", ModuleState.STOPPED)).exit_code == 0
+        assert await runtime.logs("tiny") == b"False\nTrue\n"
+
+    async def test_a_removed_module_is_gone_and_its_image_stays(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        image = await images.publish({"main.py": WAITS})
+        await self.launch(runtime, image)
+        await runtime.stop("tiny")
+        await runtime.remove("tiny")
+        await runtime.remove("tiny")
+        assert await runtime.observe() == []
+        await runtime.create(ModuleLaunch("tiny", image, {}))
+        assert (await observed(runtime, "tiny")).state is ModuleState.CREATED
+
+    async def test_a_program_that_is_not_there_fails_with_the_runtimes_words(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        await self.launch(runtime, await images.publish({"x": "y"}, entrypoint=("/app/no-such-program",)))
+        failed = await until_state(runtime, "tiny", ModuleState.FAILED)
+        assert failed.exit_code == 127
+        assert "/app/no-such-program" in failed.error
+        assert "no such file or directory" in failed.error
+
+    async def test_a_script_that_does_not_name_its_interpreter_leaves_the_kernels_words(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        image = await images.publish({"run": b"echo hello\n"}, entrypoint=("/app/run",))
+        await self.launch(runtime, image)
+        await until_state(runtime, "tiny", ModuleState.FAILED)
+        assert b"exec /app/run: exec format error" in await runtime.logs("tiny")
+
+    async def test_an_image_for_another_processor_is_not_made_into_a_module(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        other = Platform("arm64" if host_platform().architecture == "amd64" else "amd64")
+        image = await images.publish({"main.py": WAITS}, platform=other)
+        with pytest.raises(Problem) as caught:
+            await self.launch(runtime, image)
+        assert caught.value.code == "image-wrong-platform"
+        assert str(other) in caught.value.title()
+        assert str(host_platform()) in caught.value.title()
+        assert await runtime.observe() == []
+
+    async def test_a_runtime_that_was_closed_and_opened_finds_its_modules(
+        self, open_runtime: Callable[[], ModuleRuntime], images: TinyImages
+    ) -> None:
+        runtime = open_runtime()
+        await self.launch(runtime, await images.publish({"main.py": WAITS}))
+        await until_logged(runtime, "tiny", b"ready\n")
+        await runtime.close()
+        again = open_runtime()
+        found = await observed(again, "tiny")
+        assert (found.state, found.fingerprint) == (ModuleState.STOPPED, "fingerprint-1")
+        assert await again.logs("tiny") == b"ready\n"
+        await again.close()

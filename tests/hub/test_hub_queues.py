@@ -1,0 +1,182 @@
+"""Durable queues over real stores: what is accepted survives restarts and crashes, and the accounts add up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hotori.hub.envelope import Delivery
+from hotori.hub.queue import Counters
+from hotori.hub.queues import Queues
+from hotori.model.identity import Identity
+from hotori.model.message import Message
+from hotori.store.memory import MemoryLog, MemoryRecords, Shelf
+from hotori.store.segments import SegmentLog
+from hotori.store.sqlite import SqliteRecords
+
+SENDER = Identity("edge-1", "camera")
+
+
+class Stores:
+    """A folder with both stores; `open` gives queues over them, as after a start."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: list[tuple[Queues, SqliteRecords]] = []
+
+    async def open(self, now: float = 0.0, capacity: int = 1 << 40) -> Queues:
+        records = SqliteRecords.open(self._folder / "records.db")
+        log = SegmentLog.open(self._folder / "log", segment_bytes=4096)
+        queues = Queues(log, records, lambda: now, capacity=capacity)
+        self._open.append((queues, records))
+        await queues.start()
+        return queues
+
+    async def close(self) -> None:
+        for queues, records in self._open:
+            await queues.close()
+            await records.close()
+        self._open.clear()
+
+    async def crash(self) -> None:
+        """End without a word: no cursor is saved."""
+        for queues, records in self._open:
+            assert queues._keeper is not None
+            queues._keeper.cancel()
+            await asyncio.gather(queues._keeper, return_exceptions=True)
+            await queues._log.close()
+            await records.close()
+        self._open.clear()
+
+
+@pytest.fixture
+async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
+    stores = Stores(tmp_path)
+    yield stores
+    await stores.close()
+
+
+async def accept(queues: Queues, body: bytes, *endpoints: str, priority: int = 1, expires: float = 0.0) -> None:
+    message = Message(body, {"k": "v"}, {"mid": "1"}, SENDER, "out", 12.5)
+    await queues.submit(message, tuple(Delivery(endpoint, priority, expires) for endpoint in endpoints))
+
+
+async def take(queues: Queues, endpoint: str, count: int) -> list[bytes]:
+    """Take and deliver."""
+    bodies = []
+    for _ in range(count):
+        queue = queues.queue(endpoint)
+        item = queue.take(0.0)
+        assert item is not None
+        message = await queues.load(item)
+        assert message is not None
+        bodies.append(message.body)
+        queue.deliver(item)
+    return bodies
+
+
+async def test_a_message_is_kept_once_for_all_its_endpoints(stores: Stores) -> None:
+    """5.3"""
+    queues = await stores.open()
+    await accept(queues, b"x", "module:a/in", "upstream/edge-1/camera")
+    item = queues.queue("module:a/in").take(0.0)
+    assert item is not None
+    assert await queues.load(item) == Message(b"x", {"k": "v"}, {"mid": "1"}, SENDER, "out", 12.5)
+    assert queues.queue("upstream/edge-1/camera").take(0.0).offset == item.offset  # type: ignore[union-attr]
+
+
+async def test_a_clean_restart_keeps_everything_exactly(stores: Stores) -> None:
+    queues = await stores.open()
+    for number in range(40):
+        await accept(queues, b"%d" % number, "a/x", *["b/y"] * (number % 2))
+    assert await take(queues, "a/x", 25) == [b"%d" % number for number in range(25)]
+    queues.queue("a/x").take(0.0)
+    before = queues.counters()
+    await stores.close()
+
+    queues = await stores.open()
+    assert queues.counters() == before == {"a/x": Counters(40, 25, 0, 0, 15), "b/y": Counters(20, 0, 0, 0, 20)}
+    assert await take(queues, "a/x", 15) == [b"%d" % number for number in range(25, 40)]
+    assert await take(queues, "b/y", 20) == [b"%d" % number for number in range(1, 40, 2)]
+
+
+async def test_a_crash_may_repeat_but_never_loses_and_the_accounts_add_up(stores: Stores) -> None:
+    queues = await stores.open()
+    for number in range(30):
+        await accept(queues, b"%d" % number, "a/x", priority=number % 3)
+    await take(queues, "a/x", 4)
+    await queues._checkpoint()
+    await take(queues, "a/x", 6)
+    await accept(queues, b"late", "a/x", priority=9)
+    await stores.crash()
+
+    queues = await stores.open()
+    counters = queues.counters()["a/x"]
+    assert counters == Counters(accepted=31, delivered=4, pending=27)
+    expected = [b"%d" % number for priority in range(3) for number in range(priority, 30, 3)][4:]
+    assert await take(queues, "a/x", 27) == [*expected, b"late"]
+
+
+async def test_the_log_is_trimmed_behind_the_slowest(stores: Stores) -> None:
+    queues = await stores.open()
+    for number in range(60):
+        await accept(queues, bytes(400), "a/x", *["slow/y"] * (number == 30))
+    await take(queues, "a/x", 60)
+    await queues._checkpoint()
+    held = queues._log.first
+    assert 0 < held <= 30
+    await take(queues, "slow/y", 1)
+    await queues._checkpoint()
+    assert queues._log.first > 30
+    await stores.close()
+    queues = await stores.open()
+    assert queues.counters() == {"a/x": Counters(60, 60), "slow/y": Counters(1, 1)}
+    await accept(queues, b"next", "a/x")
+    assert await take(queues, "a/x", 1) == [b"next"]
+
+
+async def test_beyond_the_capacity_the_oldest_are_dropped_and_counted(
+    stores: Stores, caplog: pytest.LogCaptureFixture
+) -> None:
+    queues = await stores.open(capacity=20_000)
+    for _ in range(100):
+        await accept(queues, bytes(400), "a/x")
+    while queues._log.size > 20_000:
+        queues._enforce_capacity()
+        await queues._checkpoint()
+    counters = queues.counters()["a/x"]
+    assert counters.dropped > 20
+    assert "waiting messages were dropped" in caplog.text
+    assert counters.accepted == counters.dropped + counters.pending
+
+
+async def test_an_endpoint_that_is_forgotten_holds_nothing(stores: Stores) -> None:
+    queues = await stores.open()
+    await accept(queues, b"x", "c2d:dev-1")
+    await take(queues, "c2d:dev-1", 1)
+    await queues._checkpoint()
+    await queues.forget("c2d:dev-1")
+    await stores.close()
+    queues = await stores.open()
+    assert queues.total("c2d:dev-1").pending == 0
+
+
+async def test_a_log_that_was_begun_anew_does_not_confuse_the_cursors() -> None:
+    """The log's files were removed, the records stayed: what is lost is counted so, what comes is delivered."""
+    shelf = Shelf()
+    queues = Queues(MemoryLog(shelf), MemoryRecords(shelf))
+    await queues.start()
+    for _ in range(5):
+        await accept(queues, b"old", "a/x")
+    await take(queues, "a/x", 2)
+    await queues.close()
+
+    queues = Queues(MemoryLog(Shelf()), MemoryRecords(shelf))
+    await queues.start()
+    assert queues.counters()["a/x"] == Counters(accepted=5, delivered=2, dropped=3)
+    await accept(queues, b"new", "a/x")
+    assert await take(queues, "a/x", 1) == [b"new"]
+    await queues.close()
