@@ -1,0 +1,284 @@
+"""The agent: what the deployment asks for, what there is, a plan, its steps, and a report; again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hotori.edge.deployment import FAILED, OK, Deployment, DeploymentStore, Judgement
+from hotori.edge.endings import Endings
+from hotori.edge.module_environment import Surroundings, module_environment
+from hotori.edge.performer import Outcome, Performer
+from hotori.edge.report import AgentReport, ModuleReport
+from hotori.edge.step_table import Orders
+from hotori.hub.registration import Registration
+from hotori.model.identity import Identity
+from hotori.model.json import JsonObject
+from hotori.model.manifest import AgentConfig, ModuleSpec, RegistryCredential
+from hotori.problems import Problem
+from hotori.problems.module_ends import MODULE_RESTARTING
+from hotori.reconcile.modules import DesiredModule, ObservedModule, ObservedState
+from hotori.reconcile.plan import Plan, plan
+from hotori.reconcile.restart import RestartRules, RestartState
+from hotori.reconcile.runtime_status import RuntimeStatus, runtime_status
+from hotori.reconcile.steps import StartModule
+from hotori.reconcile.verdict import Verdict
+from hotori.runtimes.module_runtime import ModuleObservation, ModuleRuntime, ModuleState
+
+_log = logging.getLogger(__name__)
+_LOOK = 2.0
+
+
+class Scope(Protocol):
+    """Who is registered: a module is made once its identity is known, since its environment names it."""
+
+    def known(self, identity: Identity) -> Registration | None: ...
+
+    def want(self) -> None:
+        """Ask the cloud soon for what is not known."""
+        ...
+
+
+class Sockets(Protocol):
+    """Where modules find their workload API."""
+
+    def uri(self, module: str) -> str: ...
+
+    async def serve(self, modules: Iterable[str]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentParts:
+    """What the agent works with. `look` is the longest time between two looks at the modules, in seconds."""
+
+    around: Surroundings
+    runtime: ModuleRuntime
+    scope: Scope
+    sockets: Sockets
+    store: DeploymentStore
+    clock: Callable[[], float]
+    architecture: str = ""
+    rules: RestartRules = field(default_factory=RestartRules)
+    look: float = _LOOK
+    credentials: tuple[RegistryCredential, ...] = ()
+    """Of the device itself; those of the manifest go before them."""
+
+
+class Agent:
+    """Runs one device's modules. `publish` is called with each new report.
+
+    A module that fails, a step that fails and a deployment that cannot be read each stay with themselves: all
+    else goes on. What a deployment that cannot be used replaces keeps running.
+    """
+
+    def __init__(self, parts: AgentParts, publish: Callable[[JsonObject], None]) -> None:
+        self._parts, self._publish = parts, publish
+        self._performer = Performer(parts.runtime, self._done)
+        self._endings = Endings(parts.runtime, settled=parts.rules.unit)
+        self._current = Deployment()
+        self._latest = Deployment()
+        self._memory: dict[str, RestartState] = {}
+        self._failed: dict[str, Outcome] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._judged = Judgement()
+        self._wake = asyncio.Event()
+        self._started_at = parts.clock()
+
+    @property
+    def specs(self) -> Mapping[str, ModuleSpec]:
+        """The modules of the deployment that is in force."""
+        return self._current.config.modules if self._current.config else {}
+
+    async def load(self) -> None:
+        """Begin with the deployment of the former life: the cloud may be out of reach."""
+        self._current = self._latest = await self._parts.store.load()
+        if self._current.config:
+            self._judged = Judgement(self._current.version, OK)
+
+    def deploy(self, desired: JsonObject, version: int) -> None:
+        """The twin asks for this now."""
+        self._latest = Deployment.read(desired, version)
+        if self._latest.problem:
+            _log.error("deployment %d was refused: %s", version, self._latest.problem.cause())
+        self.wake()
+
+    def wake(self) -> None:
+        """Look now."""
+        self._wake.set()
+
+    def restart(self, module: str) -> None:
+        """Forget what is held against the module, and start it if it does not run."""
+        self._memory.pop(module, None)
+        self.wake()
+
+    async def run(self) -> None:
+        """For ever; ends only by being cancelled."""
+        while True:
+            try:
+                await self.look()
+            except Exception:  # noqa: BLE001 - the agent's one guard: a fault of one pass must not end the device
+                _log.exception("the agent's look at its modules failed; it looks again")
+            try:
+                async with asyncio.timeout(self._parts.look):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def look(self) -> Plan:
+        """One pass: take up a new deployment, observe, plan, begin the steps, report. The plan it followed."""
+        await self._take_up()
+        now = self._parts.clock()
+        desired = self._resolve()
+        await self._parts.sockets.serve(desired)
+        observations = {seen.name: seen for seen in await self._parts.runtime.observe()}
+        await self._endings.look(observations.values(), now)
+        made = self._plan(desired, observations, now)
+        self._performer.begin(made, Orders(desired, self._credentials()))
+        self._verdicts |= made.verdicts
+        self._report(made, observations)
+        return made
+
+    async def idle(self) -> None:
+        """Wait until no step is under way."""
+        await self._performer.idle()
+
+    async def close(self, grace: float = 10.0) -> None:
+        """Stop every module (contract 3.2: at the agent's end all are stopped) and what is under way."""
+        await self._performer.close()
+        running = [seen.name for seen in await self._parts.runtime.observe() if seen.state is ModuleState.RUNNING]
+        stops = (self._parts.runtime.stop(name, grace) for name in running)
+        for name, failed in zip(running, await asyncio.gather(*stops, return_exceptions=True), strict=True):
+            if failed is not None:
+                _log.error("module %s was not stopped: %s", name, failed)
+        await self._parts.sockets.close()
+
+    async def _take_up(self) -> None:
+        """Make the latest deployment the current one, if it can be used and is another."""
+        if self._latest.config is None or self._latest.desired == self._current.desired:
+            if self._latest.code == OK:
+                self._current = self._latest
+            return
+        _log.info("deployment %d is taken up: %s", self._latest.version, ", ".join(self._latest.config.modules) or "-")
+        await self._parts.store.save(self._latest)
+        self._parts.scope.want()
+        await self._performer.abandon_pulls()
+        self._current = self._latest
+        self._memory.clear()
+        self._failed.clear()
+
+    def _resolve(self) -> dict[str, DesiredModule]:
+        """The desired modules whose identity is known; the cloud is asked for the others."""
+        parts, resolved = self._parts, {}
+        for name, spec in self.specs.items():
+            if registration := parts.scope.known(Identity(parts.around.device, name)):
+                env = module_environment(spec, parts.around, registration.generation, parts.sockets.uri(name))
+                resolved[name] = DesiredModule.resolve(spec, env)
+        if resolved.keys() != self.specs.keys():
+            parts.scope.want()
+        return resolved
+
+    def _plan(
+        self, desired: Mapping[str, DesiredModule], observations: Mapping[str, ModuleObservation], now: float
+    ) -> Plan:
+        busy, rules = self._performer.busy, self._parts.rules
+        unresolved = self.specs.keys() - desired.keys()
+        left_out = busy | unresolved
+        observed = {name: observe(seen) for name, seen in observations.items() if name not in left_out}
+        wanted = {name: module for name, module in desired.items() if name not in left_out}
+        for name, module in observed.items():
+            if name in self._memory:
+                self._memory[name] = self._memory[name].seen(module, now, rules)
+        return plan(wanted, observed, self._memory, now, rules)
+
+    def _credentials(self) -> tuple[RegistryCredential, ...]:
+        config: AgentConfig | None = self._current.config
+        return (*(config.credentials if config else ()), *self._parts.credentials)
+
+    def _done(self, outcome: Outcome) -> None:
+        """A step ended."""
+        name, now = outcome.step.module, self._parts.clock()
+        memory = self._memory.get(name, RestartState())
+        if outcome.problem:
+            self._failed[name] = outcome
+            memory = memory.step_failed(now)
+        else:
+            if isinstance(outcome.step, StartModule) and outcome.step.restart:
+                memory = memory.restarted(now)
+            if outcome.last:
+                self._failed.pop(name, None)
+                memory = memory.step_succeeded()
+        self._memory[name] = memory
+        if outcome.last:
+            self.wake()
+
+    def _report(self, made: Plan, observations: Mapping[str, ModuleObservation]) -> None:
+        self._judged = self._judge_deployment(made)
+        troubles = [self._latest.problem] if self._latest.problem else []
+        report = AgentReport(
+            deployment=self._latest,
+            judgement=self._judged,
+            modules={name: self._module(name, observations.get(name)) for name in self.specs},
+            architecture=self._parts.architecture,
+            started_at=self._started_at,
+            problems=troubles,
+        )
+        self._publish(report.document())
+
+    def _judge_deployment(self, made: Plan) -> Judgement:
+        """lastDesiredVersion and lastDesiredStatus: while a deployment is being applied the former ones stay.
+
+        They move together, so that nobody takes the old success for the new version's (contract 4.1 moves the
+        version first).
+        """
+        version = self._latest.version
+        if self._latest.code != OK:
+            return Judgement(version, self._latest.code, str(self._latest.problem or ""))
+        if self._failed:
+            return Judgement(version, FAILED, "; ".join(str(failed.problem) for failed in self._failed.values()))
+        if made.steps or self._performer.busy or made.verdicts.keys() != self.specs.keys():
+            return self._judged
+        return Judgement(version, OK)
+
+    def _module(self, name: str, seen: ModuleObservation | None) -> ModuleReport:
+        memory, rules = self._memory.get(name, RestartState()), self._parts.rules
+        verdict = self._verdicts.get(name)
+        status = runtime_status(observe(seen) if seen else None, verdict, memory, rules)
+        step = self._performer.doing(name)
+        waits = verdict.next_attempt if verdict and not step and status is not RuntimeStatus.RUNNING else 0.0
+        return ModuleReport(
+            spec=self.specs[name],
+            status=status,
+            why=f"{type(step).__name__}: {step.why}" if step else verdict.why if verdict else "its identity is awaited",
+            observation=seen,
+            memory=memory,
+            problems=self._problems(name, memory),
+            next_attempt=waits,
+        )
+
+    def _problems(self, name: str, memory: RestartState) -> tuple[Problem, ...]:
+        found = list(self._endings.problems(name))
+        failed = self._failed.get(name)
+        if failed and failed.problem:
+            # A start that fails is an ending too; who tried to start it knows more than its log.
+            found = [failed.problem] if isinstance(failed.step, StartModule) else [*found, failed.problem]
+        if memory.count >= self._parts.rules.many:
+            found.append(Problem(MODULE_RESTARTING, module=name, count=memory.count))
+        return tuple(found)
+
+
+def observe(seen: ModuleObservation) -> ObservedModule:
+    """A runtime's observation in the planner's words."""
+    return ObservedModule(
+        seen.name,
+        ObservedState(seen.state.value),
+        seen.fingerprint,
+        started_at=seen.started_at,
+        exited_at=seen.exited_at,
+        exit_code=seen.exit_code,
+    )

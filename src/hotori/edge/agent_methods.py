@@ -1,0 +1,88 @@
+"""The methods that anyone with the right may call on `$edgeAgent` (contract 7.1)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from hotori.edge.log_request import BadRequestError, LogRequest, SchemaVersionError, check_schema
+from hotori.model.json import Json
+from hotori.problems import Problem
+from hotori.runtimes.module_runtime import ModuleRuntime
+
+_log = logging.getLogger(__name__)
+_LARGEST = 127_000
+Answer: TypeAlias = tuple[int, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentMethods:
+    """Answers calls. `restarted` is told of a module that is being restarted by hand."""
+
+    runtime: ModuleRuntime
+    modules: Callable[[], Iterable[str]]
+    restarted: Callable[[str], None]
+    clock: Callable[[], float]
+    hub: str
+    device: str
+
+    async def call(self, name: str, payload: Json) -> Answer:
+        """Status and payload; never raises for what a caller can do wrong."""
+        method = _METHODS.get(name.lower())
+        if method is None:
+            return 400, {"message": f"{name} is not a method of the agent; there are {', '.join(_NAMES)}"}
+        try:
+            return await method(self, payload)
+        except BadRequestError as error:
+            return 400, {"message": str(error)}
+        except SchemaVersionError as error:
+            return 500, {"message": str(error)}
+        except Problem as problem:
+            return 500, {"message": f"{problem.title()}. {problem.cause()}"}
+
+    async def ping(self, payload: Json) -> Answer:
+        return 200, None
+
+    async def restart_module(self, payload: Json) -> Answer:
+        name = check_schema(payload).get("id")
+        if not isinstance(name, str):
+            raise BadRequestError("id must name a module")
+        if name not in set(self.modules()):
+            return 500, {"message": f"there is no module {name}; there are {', '.join(sorted(self.modules()))}"}
+        _log.info("module %s is restarted by hand", name)
+        await self.runtime.stop(name)
+        await self.runtime.start(name)
+        self.restarted(name)
+        return 200, None
+
+    async def get_module_logs(self, payload: Json) -> Answer:
+        request = LogRequest.parse(payload, self.clock())
+        answers: list[Json] = []
+        there = [seen.name for seen in await self.runtime.observe()]
+        for item in request.items:
+            for name in item.names(there):
+                log = (await self.runtime.logs(name, item.chosen.lines_needed)).decode("utf-8", errors="replace")
+                answers.append(request.answer(name, item.chosen.lines(log), self.hub, self.device))
+        if not answers:
+            return 500, {"message": f"no module has such a name; there are {', '.join(there) or 'none'}"}
+        if (size := len(json.dumps(answers))) > _LARGEST:
+            return 500, {"message": f"the logs have {size} bytes, an answer {_LARGEST} at most: ask for fewer lines"}
+        return 200, answers
+
+    async def get_task_status(self, payload: Json) -> Answer:
+        task = check_schema(payload).get("correlationId")
+        return 200, {"status": "Unknown", "message": "there is no such task", "correlationId": str(task or "")}
+
+
+_Method: TypeAlias = Callable[[AgentMethods, Json], Awaitable[Answer]]
+_NAMED: Mapping[str, _Method] = {
+    "ping": AgentMethods.ping,
+    "RestartModule": AgentMethods.restart_module,
+    "GetModuleLogs": AgentMethods.get_module_logs,
+    "GetTaskStatus": AgentMethods.get_task_status,
+}
+_NAMES = tuple(_NAMED)
+_METHODS = {name.lower(): method for name, method in _NAMED.items()}

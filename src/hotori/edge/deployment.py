@@ -1,0 +1,69 @@
+"""A deployment as the agent read it from its twin, and what it makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from hotori.model.json import JsonObject
+from hotori.model.manifest import AgentConfig
+from hotori.model.twin import without_control
+from hotori.problems import Problem
+from hotori.problems.manifest import SCHEMA_UNSUPPORTED
+from hotori.store.records import Records
+
+OK, MALFORMED, UNSUPPORTED, EMPTY, FAILED, STOPPED = 200, 400, 412, 417, 500, 406
+"""Codes of lastDesiredStatus (contract 4.1)."""
+
+_COLLECTION, _KEY = "agent", "deployment"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Desired properties of `$edgeAgent` with their version. `config` is None where they cannot be used."""
+
+    version: int = 0
+    desired: JsonObject = field(default_factory=dict)
+    config: AgentConfig | None = None
+    code: int = EMPTY
+    problem: Problem | None = None
+
+    @classmethod
+    def read(cls, desired: JsonObject, version: int) -> Deployment:
+        """Never raises: what cannot be used becomes a code and a problem."""
+        desired = without_control(desired)
+        if not desired:
+            return cls(version)
+        try:
+            return cls(version, desired, AgentConfig.parse(desired), OK)
+        except Problem as problem:
+            code = UNSUPPORTED if problem.kind is SCHEMA_UNSUPPORTED else MALFORMED
+            return cls(version, desired, None, code, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of a version of the deployment: lastDesiredVersion and lastDesiredStatus."""
+
+    version: int = 0
+    code: int = EMPTY
+    description: str = ""
+
+
+class DeploymentStore:
+    """The last deployment that could be used, on disk, so that the device starts offline."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def load(self) -> Deployment:
+        record = await self._records.get(_COLLECTION, _KEY)
+        if record is None:
+            return Deployment()
+        document = msgspec.json.decode(record.value)
+        return Deployment.read(document["desired"], document["version"])
+
+    async def save(self, deployment: Deployment) -> None:
+        document = {"desired": deployment.desired, "version": deployment.version}
+        await self._records.put(_COLLECTION, _KEY, msgspec.json.encode(document))

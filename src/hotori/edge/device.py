@@ -1,0 +1,220 @@
+"""One edge device put together: its agent, its hub and the workload API, and the order in which they live."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hotori.edge.agent import Agent, AgentParts
+from hotori.edge.agent_methods import AgentMethods
+from hotori.edge.deployment import DeploymentStore
+from hotori.edge.enrolment import EnrolmentFile
+from hotori.edge.hub_settings import Clients, HubSettings, hub_report
+from hotori.edge.listeners import EdgeListeners
+from hotori.edge.module_environment import Surroundings
+from hotori.edge.own_twin import OwnTwin
+from hotori.edge.scope import ScopeDirectory, ScopeRules, ScopeSource
+from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
+from hotori.hub.hub import Hub
+from hotori.hub.intake import RoutingIntake
+from hotori.hub.listener import serve_mqtt
+from hotori.hub.queues import Queues
+from hotori.hub.service_api.edge import edge_app
+from hotori.hub.upstream import Upstream
+from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
+from hotori.model.json import Json, JsonObject
+from hotori.model.secret import Secret
+from hotori.net.authority import Authority, ServerCertificate
+from hotori.net.http import HttpServer
+from hotori.net.tls import client_context, server_context
+from hotori.reconcile.restart import RestartRules
+from hotori.runtimes.module_runtime import ModuleRuntime
+from hotori.sdk.endpoint import Endpoint
+from hotori.store.log import Log
+from hotori.store.records import Records
+
+_log = logging.getLogger(__name__)
+_SEAL = ("workload", "seal")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRules:
+    """How patient the device is; times in seconds."""
+
+    restart: RestartRules = field(default_factory=RestartRules)
+    scope: ScopeRules = field(default_factory=ScopeRules)
+    look: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeParts:
+    """What a device is made of. `name` is what modules dial; `queue_log` keeps the hub's messages."""
+
+    data: Path
+    name: str
+    enrolment: EnrolmentFile
+    records: Records
+    queue_log: Log
+    runtime: ModuleRuntime
+    authority: Authority
+    architecture: str
+    rules: EdgeRules = field(default_factory=EdgeRules)
+    clock: Callable[[], float] = time.time
+
+
+class EdgeDevice:
+    """Constructed idle; `live` starts everything in order and ends it in the opposite one."""
+
+    def __init__(self, parts: EdgeParts, seal: bytes, cloud: ScopeSource) -> None:
+        connection = parts.enrolment.connection
+        self._parts = parts
+        self.identity = connection.identity
+        self.scope = ScopeDirectory(self.identity, connection.key, cloud, parts.records, parts.clock, parts.rules.scope)
+        self.hub = self._make_hub(connection.host)
+        self.upstream = Upstream(self.hub, self._above())
+        trusted = parts.authority.pem + parts.enrolment.ca
+        self.sockets = WorkloadSockets(socket_folder(parts.data), self._key_of, trusted, seal)
+        self._agent_twin = OwnTwin(self.hub.twins, Identity(self.identity.device, EDGE_AGENT), self._deployed)
+        self._hub_twin = OwnTwin(self.hub.twins, Identity(self.identity.device, EDGE_HUB), self._configured)
+        self.agent = Agent(self._agent_parts(connection.host), self._agent_twin.report)
+        self.settings = HubSettings()
+        self._clients = Clients(parts.clock, self._report_hub)
+        self._forgetting: set[asyncio.Task[None]] = set()
+        self._answer_methods(connection.host)
+        self._watch()
+
+    @classmethod
+    async def make(cls, parts: EdgeParts, cloud: ScopeSource) -> EdgeDevice:
+        """A device with its secrets, which are made on first use."""
+        collection, key = _SEAL
+        record = await parts.records.get(collection, key)
+        seal = record.value if record else secrets.token_bytes(32)
+        if record is None:
+            await parts.records.put(collection, key, seal)
+        return cls(parts, seal, cloud)
+
+    async def live(
+        self, listeners: EdgeListeners, certificate: ServerCertificate, until: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Serve until `until()` returns, which is called once all is ready. Modules end first, the hub last."""
+        async with AsyncExitStack() as stack:
+            await self.scope.load()
+            await self.hub.start()
+            stack.push_async_callback(self.hub.close)
+            await self.upstream.start()
+            stack.push_async_callback(self.upstream.close)
+            await self.agent.load()
+            for twin in (self._hub_twin, self._agent_twin):
+                await twin.start()
+            context = server_context(certificate.cert_path, certificate.key_path)
+            server = await serve_mqtt(self.hub, ssl_context=context, sock=listeners.mqtt)
+            stack.callback(server.close)
+            https = edge_app(self.hub, self.scope, self.identity.device, self._parts.clock)
+            await stack.enter_async_context(HttpServer(https, listeners.https, certificate))
+            stack.push_async_callback(self.agent.close)
+            await self._work(until)
+
+    async def _work(self, until: Callable[[], Awaitable[object]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            actors = (self.scope.run(), self.agent.run(), self._agent_twin.run(), self._hub_twin.run())
+            tasks = [group.create_task(actor) for actor in actors]
+            try:
+                await until()
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def _make_hub(self, name: str) -> Hub:
+        parts = self._parts
+        queues = Queues(parts.queue_log, parts.records, parts.clock)
+        self._intake = RoutingIntake(HubSettings().router, queues)
+        return Hub(
+            name,
+            self.scope,
+            parts.records,
+            queues,
+            self._intake,
+            device=self.identity.device,
+            host_names=(parts.name,),
+            clock=parts.clock,
+        )
+
+    def _above(self) -> Endpoint:
+        enrolment = self._parts.enrolment
+        return Endpoint(enrolment.hub.host, enrolment.hub.mqtt_port, client_context(enrolment.ca))
+
+    def _agent_parts(self, hub: str) -> AgentParts:
+        parts = self._parts
+        registry = parts.enrolment.registry
+        return AgentParts(
+            around=Surroundings(self.identity.device, hub, parts.name),
+            runtime=parts.runtime,
+            scope=self.scope,
+            sockets=self.sockets,
+            store=DeploymentStore(parts.records),
+            clock=parts.clock,
+            architecture=parts.architecture,
+            rules=parts.rules.restart,
+            look=parts.rules.look,
+            credentials=(registry,) if registry else (),
+        )
+
+    def _answer_methods(self, hub: str) -> None:
+        methods = AgentMethods(
+            runtime=self._parts.runtime,
+            modules=lambda: self.agent.specs,
+            restarted=self.agent.restart,
+            clock=self._parts.clock,
+            hub=hub,
+            device=self.identity.device,
+        )
+        self.upstream.answer_methods(Identity(self.identity.device, EDGE_AGENT), methods.call)
+        self.upstream.answer_methods(Identity(self.identity.device, EDGE_HUB), self._call_hub)
+
+    def _watch(self) -> None:
+        self.hub.sessions.watchers.append(self._clients.presence)
+        self.scope.changed.append(self._scope_changed)
+
+    async def _key_of(self, module: str) -> Secret | None:
+        registration = self.scope.known(Identity(self.identity.device, module))
+        return registration.primary if registration else None
+
+    def _deployed(self, desired: JsonObject, version: int) -> None:
+        self.agent.deploy(desired, version)
+
+    def _configured(self, desired: JsonObject, version: int) -> None:
+        """New routes are in force from the next message on."""
+        self.settings = self.settings.configured(desired, version)
+        self._intake.router = self.settings.router
+        for problem in self.settings.problems:
+            _log.error("$edgeHub: %s: %s", problem.title(), problem.cause())
+        self._report_hub()
+
+    def _report_hub(self) -> None:
+        self._hub_twin.report(hub_report(self.settings, self._clients))
+
+    async def _call_hub(self, name: str, payload: Json) -> tuple[int, Json]:
+        """The one method of `$edgeHub` (contract 4.2)."""
+        if name.lower() != "refreshdevicescopeidentitycache":
+            return 404, {"message": f"{name} is not a method of the hub"}
+        if not isinstance(payload, dict) or not isinstance(payload.get("deviceIds"), list):
+            return 400, {"message": "deviceIds must be a list of identities"}
+        self.scope.want()
+        return 200, None
+
+    def _scope_changed(self, identities: Iterable[Identity]) -> None:
+        """The agent may have waited for an identity; whoever was removed, or has other keys, is put out."""
+        self.agent.wake()
+        for identity in identities:
+            if self.scope.known(identity) is not None:
+                self.hub.sessions.disconnect(identity)
+            else:
+                task = asyncio.create_task(self.hub.forget(identity))
+                self._forgetting.add(task)
+                task.add_done_callback(self._forgetting.discard)

@@ -1,0 +1,115 @@
+"""An edge device's program: the concrete stores and the runtime are named here, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from hotori.edge.cloud_api import CloudApi
+from hotori.edge.device import EdgeDevice, EdgeParts, EdgeRules
+from hotori.edge.enrolment import EnrolmentFile
+from hotori.edge.listeners import EdgeListeners, bind_all, port_of
+from hotori.edge.membership import settle
+from hotori.images.image_store import ImageStore
+from hotori.model.json import JsonObject
+from hotori.net.address import is_loopback
+from hotori.net.authority import Authority
+from hotori.net.tls import client_context
+from hotori.runtimes.process import ProcessRuntime
+from hotori.sdk.connection_file import FILE_NAME, HubAddress, write_private
+from hotori.store.data_folder import DataFolder
+from hotori.store.segments import SegmentLog
+from hotori.store.sqlite import SqliteRecords
+
+_log = logging.getLogger(__name__)
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+Ready: TypeAlias = Callable[[str, HubAddress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """Where a device keeps things and listens; `name` is what modules and devices behind it dial.
+
+    `enrolment` None takes what the data folder kept. `https_port` None means 443, or 8443 where 443 is not to be
+    had.
+    """
+
+    data: Path
+    enrolment: EnrolmentFile | None
+    listen: str
+    name: str
+    mqtt_port: int = 8883
+    https_port: int | None = None
+    rules: EdgeRules = field(default_factory=EdgeRules)
+
+
+async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None = None) -> None:
+    """Run until `stop` is set. `ready` is told, with the device's name, once connect.json is written.
+
+    Works without a cloud from the second start on. Raises `data-folder-in-use`, `enrolment-missing`,
+    `device-differs`, the ports' and the stores' problems, all before anything is served.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(DataFolder(config.data))
+        enrolment = settle(config.data, config.enrolment)
+        listeners = bind_all(config.listen, config.mqtt_port, config.https_port)
+        stack.callback(listeners.close)
+        cloud = CloudApi(enrolment.hub, enrolment.connection.host, client_context(enrolment.ca))
+        await stack.enter_async_context(cloud)
+        parts = await _open_parts(config, enrolment, stack)
+        certificate = parts.authority.issue_server(_names(config))
+        device = await EdgeDevice.make(parts, cloud)
+
+        async def until_stopped() -> None:
+            _announce(config, listeners, parts, stack, ready)
+            await stop.wait()
+
+        await device.live(listeners, certificate, until_stopped)
+    _log.info("the device has ended")
+
+
+async def _open_parts(config: EdgeConfig, enrolment: EnrolmentFile, stack: AsyncExitStack) -> EdgeParts:
+    """Open stores and runtime; the stack closes them again, last opened first."""
+    records = SqliteRecords.open(config.data / "records.sqlite")
+    stack.push_async_callback(records.close)
+    queue_log = SegmentLog.open(config.data / "queues")
+    stack.push_async_callback(queue_log.close)
+    ca = config.data / "cloud-ca.pem"
+    ca.write_text(enrolment.ca, encoding="ascii")
+    runtime = ProcessRuntime(config.data / "runtime", ImageStore(config.data / "images", ca))
+    stack.push_async_callback(runtime.close)
+    return EdgeParts(
+        data=config.data,
+        name=config.name,
+        enrolment=enrolment,
+        records=records,
+        queue_log=queue_log,
+        runtime=runtime,
+        authority=Authority.open(config.data / "authority"),
+        architecture=platform.machine(),
+        rules=config.rules,
+    )
+
+
+def _announce(
+    config: EdgeConfig, listeners: EdgeListeners, parts: EdgeParts, stack: AsyncExitStack, ready: Ready | None
+) -> None:
+    """Write connect.json, for devices that connect to this one, and say that all is ready."""
+    hub = HubAddress(config.name, port_of(listeners.mqtt), port_of(listeners.https))
+    document: JsonObject = {"hub": hub.document(), "ca": str(parts.authority.certificate)}
+    write_private(config.data / FILE_NAME, document)
+    stack.callback((config.data / FILE_NAME).unlink, missing_ok=True)
+    if ready:
+        ready(parts.enrolment.connection.identity.device, hub)
+
+
+def _names(config: EdgeConfig) -> tuple[str, ...]:
+    """What the certificate is made out to: all that clients may dial."""
+    local = _LOCAL_NAMES if is_loopback(config.listen) else ()
+    return tuple(dict.fromkeys((config.name, config.listen, *local)))

@@ -1,0 +1,29 @@
+"""Whose device this is: the enrolment, given once and kept in the data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hotori.edge.enrolment import EnrolmentFile
+from hotori.problems import Problem
+from hotori.problems.identity import DEVICE_DIFFERS, ENROLMENT_MISSING
+
+_NAME = "enrolment.json"
+
+
+def settle(data: Path, given: EnrolmentFile | None) -> EnrolmentFile:
+    """The enrolment in force. What is given is kept for the next start; without it, what was kept is used.
+
+    Raises `enrolment-missing` where there is neither, `device-differs` where the folder is another device's.
+    """
+    path = data / _NAME
+    kept = EnrolmentFile.read(path) if path.exists() else None
+    if given is None:
+        if kept is None:
+            raise Problem(ENROLMENT_MISSING, path=data)
+        return kept
+    if kept and kept.connection.identity != given.connection.identity:
+        raise Problem(DEVICE_DIFFERS, path=data, kept=kept.connection.identity, given=given.connection.identity)
+    if given != kept:
+        given.write(path)
+    return given

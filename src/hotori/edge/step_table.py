@@ -1,0 +1,64 @@
+"""How each step is performed: every action that a device can take stands in this table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hotori.model.image_reference import ImageReference
+from hotori.model.manifest import RegistryCredential
+from hotori.reconcile.modules import DesiredModule
+from hotori.reconcile.steps import CreateModule, PullImage, RemoveModule, StartModule, Step, StopModule
+from hotori.runtimes.module_runtime import ModuleLaunch, ModuleRuntime
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the steps of one plan need to know besides themselves."""
+
+    desired: Mapping[str, DesiredModule]
+    credentials: Sequence[RegistryCredential] = ()
+
+    def credential(self, image: ImageReference) -> RegistryCredential | None:
+        """The one for the image's registry."""
+        return next((entry for entry in self.credentials if entry.address == image.registry), None)
+
+
+async def _pull(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
+    assert isinstance(step, PullImage)
+    image = ImageReference.parse(step.image)
+    await runtime.pull(image, orders.credential(image))
+
+
+async def _create(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
+    wanted = orders.desired[step.module]
+    await runtime.create(
+        ModuleLaunch(
+            name=wanted.name,
+            image=ImageReference.parse(wanted.image),
+            env=wanted.env,
+            create_options=wanted.create_options,
+            fingerprint=wanted.fingerprint,
+        )
+    )
+
+
+async def _start(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
+    await runtime.start(step.module)
+
+
+async def _stop(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
+    await runtime.stop(step.module)
+
+
+async def _remove(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
+    await runtime.remove(step.module)
+
+
+PERFORM: Mapping[type[Step], Callable[[ModuleRuntime, Step, Orders], Awaitable[None]]] = {
+    PullImage: _pull,
+    CreateModule: _create,
+    StartModule: _start,
+    StopModule: _stop,
+    RemoveModule: _remove,
+}

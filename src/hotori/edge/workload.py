@@ -1,0 +1,134 @@
+"""The workload API (contract 6.3): what a module asks of its device. It signs, and gives out whom to trust.
+
+Each module has a Unix socket of its own in a private folder, and that socket is who the caller is: another
+module's name in the path is answered 403. Keys never leave this process.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from hotori.model.sas import hmac_sha256
+from hotori.model.secret import Secret
+
+_log = logging.getLogger(__name__)
+API_VERSIONS = frozenset(
+    ("2018-06-28", "2019-01-30", "2019-10-22", "2019-11-05", "2020-07-07", "2021-12-07", "2022-08-03")
+)
+KeyOf: TypeAlias = "Callable[[str], Awaitable[Secret | None]]"
+_Answer: TypeAlias = Callable[[Request], Awaitable[JSONResponse]]
+
+
+class _RefusedError(Exception):
+    """An answer other than 2xx: its status and message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class WorkloadApi:
+    """The answers for one module. `trust_bundle` is PEM; `seal` is 32 secret bytes of this device."""
+
+    def __init__(self, module: str, key_of: KeyOf, trust_bundle: str, seal: bytes) -> None:
+        self._module, self._key_of, self._trust_bundle, self._seal = module, key_of, trust_bundle, seal
+
+    def app(self) -> Starlette:
+        own = "/modules/{module}/genid/{generation}"
+        return Starlette(
+            routes=[
+                Route("/trust-bundle", self._asked(self._trust), methods=["GET"]),
+                Route("/manifest-trust-bundle", self._asked(self._manifest_trust), methods=["GET"]),
+                Route(f"{own}/sign", self._asked(self._sign), methods=["POST"]),
+                Route(f"{own}/encrypt", self._asked(self._encrypt), methods=["POST"]),
+                Route(f"{own}/decrypt", self._asked(self._decrypt), methods=["POST"]),
+            ]
+        )
+
+    def _asked(self, answer: _Answer) -> _Answer:
+        async def checked(request: Request) -> JSONResponse:
+            try:
+                self._check(request)
+                return await answer(request)
+            except _RefusedError as refusal:
+                _log.warning("workload API: %s was answered %d: %s", self._module, refusal.status, refusal.message)
+                return JSONResponse({"message": refusal.message}, refusal.status)
+
+        return checked
+
+    def _check(self, request: Request) -> None:
+        version = request.query_params.get("api-version")
+        if version is None:
+            raise _RefusedError(400, "api-version not specified")
+        if version not in API_VERSIONS:
+            raise _RefusedError(400, f"invalid api-version {version}")
+        if request.path_params.get("module", self._module) != self._module:
+            raise _RefusedError(403, "forbidden")
+
+    async def _trust(self, request: Request) -> JSONResponse:
+        return JSONResponse({"certificate": self._trust_bundle})
+
+    async def _manifest_trust(self, request: Request) -> JSONResponse:
+        return JSONResponse({"certificate": ""})
+
+    async def _sign(self, request: Request) -> JSONResponse:
+        data = _bytes(await _body(request), "data")
+        key = await self._key_of(self._module)
+        if key is None:
+            raise _RefusedError(404, f"module {self._module} is not registered")
+        return JSONResponse({"digest": hmac_sha256(key, data)})
+
+    async def _encrypt(self, request: Request) -> JSONResponse:
+        body = await _body(request)
+        cipher, nonce, context = self._cipher(request, body)
+        sealed = cipher.encrypt(nonce, _bytes(body, "plaintext"), context)
+        return JSONResponse({"ciphertext": base64.b64encode(sealed).decode()})
+
+    async def _decrypt(self, request: Request) -> JSONResponse:
+        body = await _body(request)
+        cipher, nonce, context = self._cipher(request, body)
+        try:
+            plain = cipher.decrypt(nonce, _bytes(body, "ciphertext"), context)
+        except InvalidTag as error:
+            raise _RefusedError(400, "the ciphertext was not made here for this module") from error
+        return JSONResponse({"plaintext": base64.b64encode(plain).decode()})
+
+    def _cipher(self, request: Request, body: dict[str, Any]) -> tuple[AESGCM, bytes, bytes]:
+        """AES-256-GCM with a key for this module and generation alone. A vector may have any length: it is hashed."""
+        context = f"{self._module}/{request.path_params['generation']}".encode()
+        key = HKDF(hashes.SHA256(), 32, salt=None, info=context).derive(self._seal)
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(_bytes(body, "initializationVector"))
+        return AESGCM(key), digest.finalize()[:12], context
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object in the request, whatever its Content-Type: device clients send none (contract 6.2)."""
+    try:
+        return msgspec.json.decode(await request.body(), type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise _RefusedError(400, "the body is not a JSON object") from error
+
+
+def _bytes(body: dict[str, Any], name: str) -> bytes:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise _RefusedError(400, f"{name} is missing")
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise _RefusedError(400, f"{name} is not base64") from error

@@ -1,0 +1,97 @@
+"""A module runtime whose modules do what a test says: run until told to end, write what they are told to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from hotori.model.image_reference import ImageReference
+from hotori.model.manifest import RegistryCredential
+from hotori.problems import Problem
+from hotori.problems.images import IMAGE_ABSENT, IMAGE_NOT_FOUND
+from hotori.problems.modules import MODULE_UNKNOWN
+from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleState, Progress
+
+
+class ScriptedRuntime:
+    """A `ModuleRuntime`. `registry` holds the images that can be pulled: reference text to digest."""
+
+    def __init__(self, registry: dict[str, str], clock: Callable[[], float] = time.time) -> None:
+        self.registry = registry
+        self.launches: dict[str, ModuleLaunch] = {}
+        self.verbs: list[str] = []
+        """What was done, as `verb name`, in order."""
+        self.gates: dict[str, asyncio.Event] = {}
+        """Pulls of these references wait until their event is set."""
+        self._clock = clock
+        self._images: dict[str, str] = {}
+        self._modules: dict[str, ModuleObservation] = {}
+        self._logs: dict[str, bytes] = {}
+
+    async def pull(
+        self, image: ImageReference, credential: RegistryCredential | None, progress: Progress | None = None
+    ) -> str:
+        text = str(image)
+        self.verbs.append(f"pull {text}")
+        if gate := self.gates.get(text):
+            await gate.wait()
+        if text not in self.registry:
+            raise Problem(IMAGE_NOT_FOUND, image=text, name=image.name, missing=image.selector, tags="none")
+        self._images[text] = self.registry[text]
+        return self._images[text]
+
+    async def create(self, launch: ModuleLaunch) -> None:
+        self.verbs.append(f"create {launch.name}")
+        image = str(launch.image)
+        if image not in self._images:
+            raise Problem(IMAGE_ABSENT, image=image)
+        self.launches[launch.name] = launch
+        self._logs[launch.name] = b""
+        self._modules[launch.name] = ModuleObservation(
+            launch.name, ModuleState.CREATED, image, launch.fingerprint, image_digest=self._images[image]
+        )
+
+    async def start(self, name: str) -> None:
+        self.verbs.append(f"start {name}")
+        seen = self._seen(name)
+        if seen.state is not ModuleState.RUNNING:
+            self._modules[name] = replace(seen, state=ModuleState.RUNNING, started_at=self._clock(), exit_code=0)
+
+    async def stop(self, name: str, grace: float = 10.0) -> None:
+        self.verbs.append(f"stop {name}")
+        seen = self._seen(name)
+        if seen.state is ModuleState.RUNNING:
+            self._modules[name] = replace(seen, state=ModuleState.STOPPED, exited_at=self._clock())
+
+    async def remove(self, name: str) -> None:
+        self.verbs.append(f"remove {name}")
+        self._modules.pop(name, None)
+        self.launches.pop(name, None)
+        self._logs.pop(name, None)
+
+    async def observe(self) -> list[ModuleObservation]:
+        return [self._modules[name] for name in sorted(self._modules)]
+
+    async def logs(self, name: str, tail: int | None = None) -> bytes:
+        self._seen(name)
+        lines = self._logs[name].splitlines(keepends=True)
+        return b"".join(lines if tail is None else lines[-tail:] if tail else [])
+
+    async def close(self) -> None:
+        return None
+
+    def write(self, name: str, text: str) -> None:
+        """Let the module write."""
+        self._logs[name] += text.encode()
+
+    def end(self, name: str, exit_code: int) -> None:
+        """Let the module end by itself."""
+        state = ModuleState.FAILED if exit_code else ModuleState.STOPPED
+        self._modules[name] = replace(self._seen(name), state=state, exit_code=exit_code, exited_at=self._clock())
+
+    def _seen(self, name: str) -> ModuleObservation:
+        if name not in self._modules:
+            raise Problem(MODULE_UNKNOWN, module=name, modules=", ".join(self._modules) or "none")
+        return self._modules[name]
