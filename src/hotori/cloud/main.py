@@ -1,0 +1,178 @@
+"""The cloud's program: everything it is made of is named and put together here, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotori.cloud.credentials import CloudCredentials
+from hotori.cloud.listeners import CloudListeners, bind_all, port_of
+from hotori.hub.events import Events
+from hotori.hub.hub import Hub
+from hotori.hub.intake import EventIntake
+from hotori.hub.listener import serve_mqtt
+from hotori.hub.policies import Policies
+from hotori.hub.queues import Queues
+from hotori.hub.registry import Registry
+from hotori.hub.service_api.app import service_app
+from hotori.hub.service_api.dependencies import ServiceDependencies
+from hotori.images.image_files import ImageFiles
+from hotori.images.registry import registry_app
+from hotori.model.connection_string import StorageConnection
+from hotori.model.secret import Secret
+from hotori.net.address import is_loopback
+from hotori.net.authority import Authority, ServerCertificate
+from hotori.net.http import AsgiApp, HttpServer
+from hotori.net.tls import server_context
+from hotori.objects.blob_files import BlobFiles
+from hotori.objects.server import objects_app
+from hotori.sdk.connection_file import FILE_NAME, CloudConnection, HubAddress, write_private
+from hotori.store.data_folder import DataFolder
+from hotori.store.segments import SegmentLog
+from hotori.store.sqlite import SqliteRecords
+
+ACCOUNT = "hotori"
+USER = "hotori"
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudConfig:
+    """Where the cloud keeps and serves things. `https_port` None means 443, or 8443 where 443 is not to be had."""
+
+    data: Path
+    listen: str
+    name: str
+    mqtt_port: int = 8883
+    https_port: int | None = None
+    storage_port: int = 10000
+    registry_port: int = 5000
+    portal_port: int = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class CloudParts:
+    """The parts that the portal shows, as the cloud made them."""
+
+    hub: Hub
+    registry: Registry
+    events: Events
+    blobs: BlobFiles
+    credentials: CloudCredentials
+
+
+PortalFactory = Callable[[CloudParts], AsgiApp]
+Ready = Callable[[CloudConnection], None]
+
+
+async def run_cloud(config: CloudConfig, stop: asyncio.Event, portal: PortalFactory, ready: Ready) -> None:
+    """Run until `stop` is set. `ready` is told once connect.json is written.
+
+    Raises `data-folder-in-use`, `port-in-use`, `port-forbidden`, `address-unavailable` and the stores' problems,
+    all before anything is served.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(DataFolder(config.data))
+        listeners = bind_all(
+            config.listen,
+            config.mqtt_port,
+            config.https_port,
+            config.storage_port,
+            config.registry_port,
+            config.portal_port,
+        )
+        stack.callback(listeners.close)
+        authority = Authority.open(config.data / "authority")
+        certificate = authority.issue_server(_names(config))
+        parts, policies = await _open_parts(config, stack)
+        await _serve(config, stack, listeners, certificate, parts, policies, portal)
+        connection = _connection(config, listeners, authority, parts.credentials, policies)
+        write_private(config.data / FILE_NAME, connection.document())
+        stack.callback((config.data / FILE_NAME).unlink, missing_ok=True)
+        ready(connection)
+        await stop.wait()
+
+
+def _names(config: CloudConfig) -> tuple[str, ...]:
+    """What the certificate is made out to: all that clients may dial."""
+    local = _LOCAL_NAMES if is_loopback(config.listen) else ()
+    return tuple(dict.fromkeys((config.name, config.listen, *local)))
+
+
+async def _open_parts(config: CloudConfig, stack: AsyncExitStack) -> tuple[CloudParts, Policies]:
+    """Open the stores and what stands on them; the stack closes them again, last opened first."""
+    records = SqliteRecords.open(config.data / "records.sqlite")
+    stack.push_async_callback(records.close)
+    events = Events(SegmentLog.open(config.data / "events"))
+    stack.push_async_callback(events.close)
+    queue_log = SegmentLog.open(config.data / "queues")
+    stack.push_async_callback(queue_log.close)
+    credentials = CloudCredentials.open(config.data / "credentials.json", os.urandom)
+    policies = await Policies.open(records, os.urandom)
+    registry = Registry(records, time.time, os.urandom)
+    hub = Hub(config.name, registry, records, Queues(queue_log, records), EventIntake(events))
+    await hub.start()
+    stack.push_async_callback(hub.close)
+    blobs = BlobFiles(records, config.data / "objects")
+    await blobs.recover()
+    return CloudParts(hub, registry, events, blobs, credentials), policies
+
+
+async def _serve(
+    config: CloudConfig,
+    stack: AsyncExitStack,
+    listeners: CloudListeners,
+    certificate: ServerCertificate,
+    parts: CloudParts,
+    policies: Policies,
+    portal: PortalFactory,
+) -> None:
+    """Start every listener. Off loopback all of them speak TLS; on it, MQTT and the service API do."""
+    context = server_context(certificate.cert_path, certificate.key_path)
+    mqtt = await serve_mqtt(parts.hub, ssl_context=context, sock=listeners.mqtt)
+    stack.callback(mqtt.close)
+    outside = None if is_loopback(config.listen) else certificate
+    service = service_app(ServiceDependencies(parts.hub, parts.registry, policies, parts.events))
+    images = registry_app(ImageFiles(config.data / "images"), {USER: parts.credentials.registry_password})
+    storage = objects_app(parts.blobs, {ACCOUNT: [parts.credentials.storage_key]})
+    for app, listener, tls in (
+        (service, listeners.https, certificate),
+        (storage, listeners.storage, outside),
+        (images, listeners.registry, outside),
+        (portal(parts), listeners.portal, outside),
+    ):
+        await stack.enter_async_context(HttpServer(app, listener, tls))
+
+
+def _connection(
+    config: CloudConfig,
+    listeners: CloudListeners,
+    authority: Authority,
+    credentials: CloudCredentials,
+    policies: Policies,
+) -> CloudConnection:
+    scheme = "http" if is_loopback(config.listen) else "https"
+    https_port = port_of(listeners.https)
+    service_host = config.name if https_port == 443 else f"{config.name}:{https_port}"
+    storage_url = f"{scheme}://{config.name}:{port_of(listeners.storage)}/{ACCOUNT}"
+    portal_url = f"{scheme}://{config.name}:{port_of(listeners.portal)}"
+    return CloudConnection(
+        hub=HubAddress(config.name, port_of(listeners.mqtt), https_port),
+        ca=authority.certificate,
+        service=Secret(policies.owner.connection(service_host).format()),
+        storage=Secret(StorageConnection(ACCOUNT, credentials.storage_key, storage_url).format()),
+        registry_address=f"{config.name}:{port_of(listeners.registry)}",
+        registry_username=USER,
+        registry_password=credentials.registry_password,
+        vision_endpoint=portal_url,
+        vision_training_key=credentials.vision_training_key,
+        vision_prediction_key=credentials.vision_prediction_key,
+        portal_url=portal_url,
+        portal_username=USER,
+        portal_password=credentials.portal_password,
+    )

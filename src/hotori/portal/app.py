@@ -1,0 +1,52 @@
+"""The portal over the cloud's own parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+
+from hotori.model.identity import Identity
+from hotori.model.json import JsonObject
+from hotori.objects.blob_files import BlobFiles
+from hotori.objects.errors import StorageError
+from hotori.portal.dependencies import PortalDependencies
+from hotori.portal.site import portal_site
+
+if TYPE_CHECKING:
+    from hotori.cloud.main import CloudParts
+
+ACCOUNT = USER = "hotori"
+PICTURES = "pictures"
+"""The container that the uploader module fills."""
+
+
+def portal_app(parts: CloudParts) -> Starlette:
+    """The portal of the cloud that is made of these parts."""
+
+    async def reported(identity: Identity) -> JsonObject:
+        return (await parts.hub.twins.get(identity)).reported.values
+
+    async def picture(name: str) -> bytes | None:
+        return await _read(parts.blobs, name)
+
+    return portal_site(
+        PortalDependencies(
+            hub_name=parts.hub.name,
+            devices=parts.registry,
+            presence=parts.hub.sessions.presence,
+            reported=reported,
+            events=parts.events,
+            picture=picture,
+            user=USER,
+            password=parts.credentials.portal_password,
+            signing_key=parts.credentials.portal_signing_key,
+        )
+    )
+
+
+async def _read(blobs: BlobFiles, name: str) -> bytes | None:
+    try:
+        return await blobs.read(await blobs.container(ACCOUNT, PICTURES), name)
+    except StorageError:
+        return None
