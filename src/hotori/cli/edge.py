@@ -1,0 +1,111 @@
+"""`hotori edge`: run an edge device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hotori.cli.options import answers, run
+from hotori.cli.serving import PORT, until_asked_to_stop
+from hotori.cli.terminal import Terminal
+from hotori.model.connection_string import IdentityConnection
+from hotori.problems import Words
+from hotori.sdk.connection_file import FILE_NAME, HubAddress, read_text
+
+if TYPE_CHECKING:
+    from hotori.edge.enrolment import EnrolmentFile
+
+_READY = Words(
+    "The device {device} is ready.\n  hub       {host}:{mqtt} (MQTT), {host}:{https} (HTTPS)\n  connect   {file}",
+    "デバイス {device} の準備ができました。\n  ハブ      {host}:{mqtt} (MQTT)、{host}:{https} (HTTPS)\n"
+    "  接続情報  {file}",
+)
+
+
+@click.group()
+def edge() -> None:
+    """Run an edge device."""
+
+
+@edge.command(name="run")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where all is kept.")
+@click.option(
+    "--enrolment", type=click.Path(path_type=Path, dir_okay=False), help="What `hotori device add --write` wrote."
+)
+@click.option("--connection-string", help="Instead of the enrolment file: who the device is; give --ca too.")
+@click.option("--ca", type=click.Path(path_type=Path, dir_okay=False), help="The cloud's authority (PEM).")
+@click.option(
+    "--hub-mqtt-port", type=PORT, default=8883, show_default=True, help="The cloud's, with --connection-string."
+)
+@click.option(
+    "--hub-https-port", type=PORT, default=443, show_default=True, help="The cloud's, with --connection-string."
+)
+@click.option("--listen", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--name", help="The name that modules and devices behind this one dial; else the address.")
+@click.option("--mqtt-port", type=PORT, default=8883, show_default=True)
+@click.option("--https-port", type=PORT, help="443 where allowed, else 8443, unless given.")
+@answers
+def run_command(
+    terminal: Terminal,
+    data: Path,
+    enrolment: Path | None,
+    connection_string: str | None,
+    ca: Path | None,
+    hub_mqtt_port: int,
+    hub_https_port: int,
+    listen: str,
+    name: str | None,
+    mqtt_port: int,
+    https_port: int | None,
+) -> None:
+    """Run the agent and the message hub of an edge device until Ctrl-C.
+
+    On the first start it needs an enrolment; later it knows who it is, and starts offline too.
+    Writes DATA/connect.json once everything is ready.
+
+    \b
+    Example:  hotori edge run --data edge-1 --enrolment edge-1.json
+    """
+    from hotori.edge.main import EdgeConfig, run_edge
+
+    config = EdgeConfig(
+        data=data.resolve(),
+        enrolment=_ticket(enrolment, connection_string, ca, hub_mqtt_port, hub_https_port),
+        listen=listen,
+        name=name or listen,
+        mqtt_port=mqtt_port,
+        https_port=https_port,
+    )
+
+    def ready(device: str, hub: HubAddress) -> None:
+        file = config.data / FILE_NAME
+        terminal.result(
+            {"ready": True, "device": device, "connect": str(file)},
+            _READY,
+            device=device,
+            host=hub.host,
+            mqtt=hub.mqtt_port,
+            https=hub.https_port,
+            file=file,
+        )
+
+    run(until_asked_to_stop(lambda stop: run_edge(config, stop, ready)))
+
+
+def _ticket(
+    file: Path | None, connection_string: str | None, ca: Path | None, mqtt_port: int, https_port: int
+) -> EnrolmentFile | None:
+    """Who the device is, from the file or from the pieces; None leaves it to what the data folder kept."""
+    from hotori.edge.enrolment import EnrolmentFile
+
+    if file is not None:
+        return EnrolmentFile.read(file)
+    if connection_string is None:
+        return None
+    if ca is None:
+        raise click.UsageError("--connection-string needs --ca")
+    connection = IdentityConnection.parse(connection_string)
+    hub = HubAddress(connection.host, mqtt_port, https_port)
+    return EnrolmentFile(connection, read_text(ca), hub)

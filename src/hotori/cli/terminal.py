@@ -1,0 +1,106 @@
+"""What the command line writes: results for people or scripts on standard output, problems on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hotori.model.json import Json
+from hotori.problems import Language, Problem, Severity, Words
+
+_LABELS = {
+    "cause": Words("cause", "原因"),
+    "remedy": Words("remedy", "対処"),
+    "seen": Words("seen", "証拠"),
+    "more": Words("more", "詳しく"),
+}
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """The reader's language by locale: HOTORI_LANG, then LC_ALL, LC_MESSAGES, LANG, as gettext does."""
+    for name in ("HOTORI_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environment.get(name):
+            return Language.JA if value.lower().startswith("ja") else Language.EN
+    return Language.EN
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """How this person or script wants to be answered."""
+
+    language: Language
+    as_json: bool
+    out: Console
+    err: Console
+
+    @classmethod
+    def open(cls, language: Language | None, as_json: bool) -> Terminal:
+        return cls(
+            language=language or language_of(os.environ),
+            as_json=as_json,
+            out=Console(file=sys.stdout, soft_wrap=True, highlight=False),
+            err=Console(file=sys.stderr, soft_wrap=True, highlight=False),
+        )
+
+    def say(self, words: Words, **values: object) -> str:
+        """The words in the reader's language."""
+        return words.in_language(self.language).format_map({name: str(value) for name, value in values.items()})
+
+    def note(self, words: Words, **values: object) -> None:
+        """Tell a person what goes on; a script that reads JSON is not told."""
+        if not self.as_json:
+            self.err.print(escape(self.say(words, **values)))
+
+    def result(self, value: Json, words: Words | None = None, **values: object) -> None:
+        """One outcome: the value as JSON, or the words."""
+        if self.as_json or words is None:
+            self.json(value)
+        else:
+            self.out.print(escape(self.say(words, **values)))
+
+    def json(self, value: Json) -> None:
+        """One JSON value on a line of its own."""
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def rows(self, columns: Mapping[str, Words], rows: Sequence[Mapping[str, Json]]) -> None:
+        """A list: a JSON array of all that is known, or a table of the named columns."""
+        if self.as_json:
+            self.json([dict(row) for row in rows])
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for words in columns.values():
+            table.add_column(self.say(words))
+        for row in rows:
+            table.add_row(*(escape(_cell(row.get(name))) for name in columns))
+        self.out.print(table)
+
+    def problem(self, problem: Problem) -> None:
+        """What went wrong, why, and what to do."""
+        if self.as_json:
+            sys.stderr.write(json.dumps({"problem": problem.document()}, ensure_ascii=False) + "\n")
+            return
+        colour = "red" if problem.severity is Severity.ERROR else "yellow"
+        self.err.print(f"[bold {colour}]{escape(problem.title(self.language))}[/] [dim]({problem.code})[/]")
+        self._labelled("cause", [problem.cause(self.language)])
+        self._labelled("remedy", [problem.remedy(self.language), *(f"$ {line}" for line in problem.commands())])
+        self._labelled("seen", problem.evidence)
+
+    def _labelled(self, label: str, lines: Iterable[str]) -> None:
+        head = self.say(_LABELS[label])
+        for line in lines:
+            self.err.print(f"  [bold]{escape(head)}[/]{'  ' if head else '          '}{escape(line)}")
+            head = ""
+
+
+def _cell(value: Json) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
