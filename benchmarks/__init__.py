@@ -1,0 +1,1 @@
+"""Measured, beside named peers, in the same run. `make bench`, or `make bench ONLY=name`."""
