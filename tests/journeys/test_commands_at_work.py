@@ -1,7 +1,12 @@
 """The commands of the README, typed against an installation that does the main job."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
+from hotori.testing.addresses import loopback_address
 from tests.journeys.test_bad_input import hotori
 
 
@@ -51,3 +56,24 @@ def test_logs_of_a_module_that_is_not_there_are_refused_in_words(main_job):
 def test_a_twin_is_changed_and_shown(main_job):
     (changed,) = answer(main_job, "twin", "edge-1/uploader", "--tags", '{"place": "roof"}')
     assert changed["tags"] == {"place": "roof"}
+
+
+def test_up_starts_cloud_and_device_and_ends_both_when_asked(tmp_path):
+    addresses = ["--cloud-address", loopback_address(), "--edge-address", loopback_address()]
+    command = [sys.executable, "-m", "hotori.cli", "up", "--data", str(tmp_path / "all"), *addresses, "--json"]
+    home = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=home) as running:
+        ready = json.loads(running.stdout.readline())
+        assert ready["ready"] is True
+        assert answer_of("device", "list", env=home)[0][0]["deviceId"] == "edge-1", "the cloud is remembered"
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+    assert not list((tmp_path / "all").rglob("connect.json")), "neither runs any more"
+
+
+def answer_of(*arguments, env):
+    """What a command said that was not told which cloud is meant."""
+    homes = {name: env[name] for name in ("HOME", "XDG_CONFIG_HOME")}
+    done, problem = hotori(*arguments, **homes)
+    assert done.returncode == 0, problem or done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -53,7 +53,7 @@ def demo(
     plan = DemoPlan(
         examples=examples.resolve(),
         data=data.resolve(),
-        camera=camera,
+        camera=str(Path(camera).resolve()) if camera and Path(camera).exists() else camera,
         pictures=pictures,
         interval=interval,
         within=within,

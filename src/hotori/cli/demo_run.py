@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
 from rich.live import Live
 
 from hotori.cli.demo_view import summary, view
@@ -146,7 +147,7 @@ async def _watch(terminal: Terminal, plan: DemoPlan, running: Together) -> int:
     wanted = plan.pictures
     started = time.monotonic()
     async with _watching(cloud) as watch:
-        with Live(console=terminal.err, transient=False, auto_refresh=False) as live:
+        with Live(console=Console(stderr=True, highlight=False), auto_refresh=False) as live:
             live.update(view(terminal, watch.score, footer), refresh=True)
             with suppress(TimeoutError), _until_ctrl_c(ends_well=wanted is None):
                 async with asyncio.timeout(plan.within if wanted else None):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,7 +20,6 @@ _LABELS = {
     "cause": Words("cause", "原因"),
     "remedy": Words("remedy", "対処"),
     "seen": Words("seen", "証拠"),
-    "more": Words("more", "詳しく"),
 }
 
 
@@ -94,9 +94,10 @@ class Terminal:
         self._labelled("seen", problem.evidence)
 
     def _labelled(self, label: str, lines: Iterable[str]) -> None:
+        width = max(cell_len(self.say(words)) for words in _LABELS.values())
         head = self.say(_LABELS[label])
         for line in lines:
-            self.err.print(f"  [bold]{escape(head)}[/]{'  ' if head else '          '}{escape(line)}")
+            self.err.print(f"  [bold]{escape(set_cell_size(head, width))}[/]  {escape(line)}")
             head = ""
 
 
