@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 LANGUAGE ?= en
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test check lint types layers docs bench lock vendor clean
+.PHONY: help setup setup-dev setup-device demo test check lint types layers docs bench lock vendor clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(VENV)/.run: requirements/run.lock pyproject.toml
 	@tools/setup run
@@ -19,6 +19,9 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml
 
 setup: $(VENV)/.run ## prepare .venv with the `hotori` command in it
 setup-dev: $(VENV)/.dev
+
+setup-device: ## the same with only what an edge device needs
+	@tools/setup device
 
 demo: $(VENV)/.run ## the main job: PICTURES=20 ends by itself, CAMERA=/dev/video0 takes your own camera
 	@$(BIN)/hotori demo $(if $(PICTURES),--pictures $(PICTURES)) $(if $(CAMERA),--camera "$(CAMERA)")
