@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from hotori.model.identity import Identity
 from hotori.model.image_reference import ImageReference
-from hotori.model.manifest import Manifest
+from hotori.model.manifest import HubConfig, Manifest
+from hotori.model.message import Message
 from hotori.model.platform import Platform
+from hotori.routing.router import Endpoint, ModuleInput, Router, Upstream, message_source
 from hotori.solution.build_file import BuildFile, read_recipe
 from hotori.solution.deployment import filled_manifest
 from hotori.solution.solution import Solution, read_file
@@ -41,12 +44,23 @@ def test_the_manifest_is_complete_with_what_the_cloud_and_the_env_file_give() ->
     assert manifest.agent.modules["camera"].env == {"CAMERA": "/app/pictures", "INTERVAL": "1"}
 
 
-def test_pictures_go_to_classifier_and_uploader_and_predictions_to_the_cloud() -> None:
+def endpoints_of(message: Message) -> set[Endpoint]:
+    """Where the solution's routes send a message."""
     template = json.loads((SOLUTION / "deployment.template.json").read_text())
-    routes = template["modulesContent"]["$edgeHub"]["properties.desired"]["routes"]
-    assert len(routes) == 3
-    assert sum("camera/outputs/pictures" in route for route in routes.values()) == 2
-    assert any(route.endswith("INTO $upstream") and "classifier" in route for route in routes.values())
+    desired = template["modulesContent"]["$edgeHub"]["properties.desired"]
+    router = Router.compile(HubConfig.parse(desired))
+    return {destination.endpoint for destination in router.route(message, message_source(message))}
+
+
+def test_pictures_go_to_classifier_and_uploader_and_predictions_to_the_cloud() -> None:
+    picture = Message(b"", sender=Identity("edge-1", "camera"), output="pictures")
+    prediction = Message(b"", sender=Identity("edge-1", "classifier"), output="predictions")
+    assert endpoints_of(picture) == {ModuleInput("classifier", "pictures"), ModuleInput("uploader", "pictures")}
+    assert endpoints_of(prediction) == {Upstream()}
+
+
+def test_what_a_device_behind_the_edge_device_says_goes_to_the_cloud() -> None:
+    assert endpoints_of(Message(b"", sender=Identity("leaf-1"))) == {Upstream()}
 
 
 @pytest.mark.parametrize("platform", ["amd64", "arm64v8"])

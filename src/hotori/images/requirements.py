@@ -71,8 +71,8 @@ def has_compiled(folder: Path) -> bool:
     return any(folder.rglob("*.cpython-3*.so"))
 
 
-_FETCHING = "Collecting "
-"""How pip's line about a package begins."""
+_FETCHING = ("Collecting ", "Processing ")
+"""How pip's line about a package begins: from afar, or from a file."""
 
 
 async def _lines(process: asyncio.subprocess.Process, say: Callable[[str], None]) -> list[str]:
@@ -82,7 +82,7 @@ async def _lines(process: asyncio.subprocess.Process, say: Callable[[str], None]
         async for raw in process.stdout:
             lines.append(raw.decode(errors="replace").rstrip())
             if lines[-1].startswith(_FETCHING):
-                say(f"fetching {lines[-1].split()[1]}")
+                say(f"fetching {Path(lines[-1].split()[1]).name}")
         await process.wait()
     finally:
         if process.returncode is None:
