@@ -18,7 +18,7 @@ MODULE_WRONG_ARCHITECTURE = Kind(
         "Build the image for this device's platform, push it, and deploy again.",
         "このデバイスのプラットフォーム用にイメージを作り直し、送信してデプロイし直してください。",
     ),
-    commands=("hotori build SOLUTION --platform PLATFORM", _DEPLOY),
+    commands=("hotori deploy SOLUTION --device DEVICE --platform PLATFORM", _DEPLOY),
     depends_on=("image-wrong-platform", "module-program-wrong-cpu", "module-script-without-interpreter"),
 )
 

@@ -84,7 +84,7 @@ NO_CLOUD_CHOSEN = Kind(
         "Start a cloud, or name the data folder or connect.json of one that runs.",
         "クラウドを起動するか、動作中のクラウドのデータフォルダーまたは connect.json を指定してください。",
     ),
-    commands=("hotori up", "hotori --cloud DIR device list"),
+    commands=("hotori up", "hotori device list --cloud DIR"),
 )
 
 TLS_REQUIRED = Kind(
