@@ -27,10 +27,19 @@ class Program:
     Ready means that it wrote FOLDER/connect.json. A context manager (`running` in coroutines) that ends it on leaving.
     """
 
-    def __init__(self, folder: Path, *arguments: str, ready_within: float = 60.0, grace: float = 20.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        ready_within: float = 60.0,
+        grace: float = 20.0,
+        wrapper: Sequence[str] = (),
+    ) -> None:
+        """Times in seconds. `wrapper` is a command that runs ours, such as one that enters a network namespace."""
         self.folder = folder
         self.log = folder.with_name(f"{folder.name}.log")
-        self._command = [sys.executable, "-m", "hotori.cli", *arguments, "--data", str(folder)]
+        self._arguments = arguments
+        self._command = [*wrapper, sys.executable, "-m", "hotori.cli", *arguments, "--data", str(folder)]
         self._ready_within = ready_within
         self._grace = grace
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,7 +99,7 @@ class Program:
         self.stop()
 
     def _name(self) -> str:
-        return "hotori " + " ".join(self._command[3:5])
+        return " ".join(("hotori", *self._arguments[:2]))
 
     def _last_words(self) -> Sequence[str]:
         with self.log.open(encoding="utf-8", errors="replace") as log:
