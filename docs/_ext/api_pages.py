@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 import hotori
 
 ROOT = Path(hotori.__file__).parent
-_CODE = re.compile(r"(`+)(.+?)\1")
+_CODE = re.compile(r"(`+)(?=\S)(.+?)(?<=\S)\1")
 _ITEM = re.compile(r"(?:-|\d+\.) ")
 
 

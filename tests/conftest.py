@@ -1,0 +1,11 @@
+"""How the tests run everywhere."""
+
+import os
+
+from hypothesis import settings
+
+# The same examples in every run, so that a run says something about the change and not about luck; no deadline,
+# because machines differ. `HYPOTHESIS_PROFILE=search` looks for new examples, many more of them.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("search", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
