@@ -45,7 +45,7 @@ def test_a_wrong_connection_string_is_named_and_nothing_is_kept(tmp_path):
     data = tmp_path / "edge"
     done, problem = hotori("edge", "run", "--data", data, "--connection-string", "HostName=here;Device", "--ca", "x")
     assert_told(done, problem, "connection-string-malformed")
-    assert not list(data.glob("*.sqlite")) if data.exists() else True
+    assert not data.exists()
 
 
 def test_a_device_name_taken_twice_is_refused_with_what_to_do(installation):
@@ -91,8 +91,6 @@ def test_a_manifest_with_a_placeholder_left_in_points_at_it(tmp_path):
 
 
 def test_a_manifest_that_is_refused_by_the_cloud_changes_nothing(installation, tmp_path):
-    from hotori.sdk.service import ServiceClient
-
     manifest = tmp_path / "deployment.json"
     manifest.write_text(json.dumps({"modulesContent": {"$edgeAgent": {"properties.desired": {}}}}))
     cloud = installation.cloud_program.folder
@@ -101,7 +99,6 @@ def test_a_manifest_that_is_refused_by_the_cloud_changes_nothing(installation, t
     assert_told(done, problem, "manifest-malformed")
     after = hotori("twin", "edge-1/$edgeAgent", "--cloud", cloud)[0].stdout
     assert json.loads(before)["properties"]["desired"] == json.loads(after)["properties"]["desired"]
-    assert ServiceClient
 
 
 def test_a_folder_without_pictures_leaves_no_model_behind(tmp_path):

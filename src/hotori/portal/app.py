@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.applications import Starlette
 
+from hotori.cloud.main import ACCOUNT, USER, CloudParts
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.objects.blob_files import BlobFiles
@@ -13,10 +12,6 @@ from hotori.objects.errors import StorageError
 from hotori.portal.dependencies import PortalDependencies
 from hotori.portal.site import portal_site
 
-if TYPE_CHECKING:
-    from hotori.cloud.main import CloudParts
-
-ACCOUNT = USER = "hotori"
 PICTURES = "pictures"
 """The container that the uploader module fills."""
 
