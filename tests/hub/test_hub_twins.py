@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotori.hub.mirror import adopted, confirmed, desired_adopted, unconfirmed
+from hotori.hub.moment import written_time
 from hotori.hub.twin_record import TwinRecord, decode_record, encode_record
+from hotori.hub.twin_write import TwinWrite, written
 from hotori.hub.twins import TwinChange, Twins
 from hotori.model.identity import Identity
-from hotori.model.json import JsonObject
+from hotori.model.json import Json, JsonObject
 from hotori.model.twin import Section, Twin, merge_patch
 from hotori.problems import Problem
 from hotori.store.memory import MemoryRecords
@@ -55,12 +57,77 @@ async def test_a_write_for_another_version_is_refused() -> None:
     """2.3: If-Match, 412"""
     twins = make_twins()
     twin = await twins.patch_tags(DEVICE, {"a": 1})
+    revision = (await twins.record(DEVICE)).revision
     with pytest.raises(VersionConflictError):
-        await twins.replace_tags(DEVICE, {}, expected_version=twin.version - 1)
-    assert (await twins.replace_tags(DEVICE, {}, expected_version=twin.version)).tags == {}
+        await twins.patch_tags(DEVICE, {"a": None}, revision - 1)
+    assert (await twins.patch_tags(DEVICE, {"a": None}, revision)).tags == {}
+    assert twin.tags == {"a": 1}
 
 
-@pytest.mark.parametrize("name", ["patch_desired", "replace_desired", "patch_reported", "patch_tags", "replace_tags"])
+async def test_a_devices_reports_do_not_stand_in_the_way_of_a_service() -> None:
+    """2.3: the etag guards what services write"""
+    twins = make_twins()
+    revision = (await twins.record(DEVICE)).revision
+    await twins.patch_reported(DEVICE, {"a": 1})
+    assert (await twins.patch_desired(DEVICE, {"b": 1}, revision)).version == 3
+
+
+async def test_tags_and_desired_are_written_as_one_or_not_at_all() -> None:
+    """2.3: one PATCH, one version of the twin"""
+    twins = make_twins()
+    twin = await twins.write(DEVICE, TwinWrite(tags={"t": 1}, desired={"d": 1}))
+    assert (twin.tags, twin.desired, twin.version) == ({"t": 1}, Section({"d": 1}, 2), 2)
+    with pytest.raises(Problem):
+        await twins.write(DEVICE, TwinWrite(tags={"t": 2}, desired={"d": [None]}))
+    assert await twins.get(DEVICE) == twin
+
+
+async def test_a_replaced_section_has_no_nulls() -> None:
+    twins = make_twins()
+    twin = await twins.replace_desired(DEVICE, {"a": 1, "b": None, "c": {"d": None}})
+    assert twin.desired.values == {"a": 1, "c": {}}
+
+
+async def test_every_member_knows_when_it_was_last_written() -> None:
+    """1.7: `$metadata` mirrors the tree, with the version for desired properties"""
+    now = 1000.0
+    twins = Twins(MemoryRecords(), lambda: now)
+    first, second = written_time(1000.0), written_time(2000.0)
+    await twins.patch_desired(DEVICE, {"a": {"x": 1, "y": [1, {"z": 2}]}, "b": 1, "c": 1})
+    now = 2000.0
+    await twins.patch_desired(DEVICE, {"a": {"x": 2}, "b": None})
+    await twins.patch_reported(DEVICE, {"r": {"s": 1}})
+    record = await twins.record(DEVICE)
+    assert record.desired_metadata == {
+        "$lastUpdated": second,
+        "$lastUpdatedVersion": 3,
+        "a": {
+            "$lastUpdated": second,
+            "$lastUpdatedVersion": 3,
+            "x": {"$lastUpdated": second, "$lastUpdatedVersion": 3},
+            "y": {"$lastUpdated": first, "$lastUpdatedVersion": 2},
+        },
+        "c": {"$lastUpdated": first, "$lastUpdatedVersion": 2},
+    }
+    at = {"$lastUpdated": second}
+    assert record.reported_metadata == {**at, "r": {**at, "s": at}}
+
+
+@given(SECTIONS, st.lists(PATCHES, max_size=4))
+def test_metadata_has_the_shape_of_its_section(values: JsonObject, patches: list[JsonObject]) -> None:
+    record = TwinRecord()
+    for write in [TwinWrite(desired=values, whole=True), *(TwinWrite(desired=patch) for patch in patches)]:
+        record = written(record, write, 1.0)
+    assert shape(record.desired_metadata) == shape(record.twin.desired.values)
+
+
+def shape(value: Json) -> JsonObject:
+    """The names of the members, all the way down."""
+    names = value.items() if isinstance(value, dict) else ()
+    return {name: shape(inner) for name, inner in names if not name.startswith("$")}
+
+
+@pytest.mark.parametrize("name", ["patch_desired", "replace_desired", "patch_reported", "patch_tags"])
 async def test_what_breaks_a_limit_changes_nothing(name: str) -> None:
     twins = make_twins()
     with pytest.raises(Problem) as caught:

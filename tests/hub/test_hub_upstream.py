@@ -166,6 +166,9 @@ async def test_a_twin_comes_down_and_reports_go_up(house: House) -> None:
     assert await asyncio.wait_for(changes.get(), 10) == ({"interval": 5}, 2)
     await house.cloud.hub.twins.patch_desired(CAMERA, {"interval": 6})
     assert await asyncio.wait_for(changes.get(), 10) == ({"interval": 6}, 3)
+    # Given with a value that does not change, and a null for what is not there: it is passed on as given (1.7).
+    await house.cloud.hub.twins.patch_desired(CAMERA, {"interval": 6, "gone": None, "fps": 2})
+    assert await asyncio.wait_for(changes.get(), 10) == ({"interval": 6, "gone": None, "fps": 2}, 4)
     await camera.report({"fps": 1})
 
     async def reported() -> bool:

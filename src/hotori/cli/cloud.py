@@ -37,6 +37,13 @@ def cloud() -> None:
 @click.option("--storage-port", type=PORT, default=10000, show_default=True)
 @click.option("--registry-port", type=PORT, default=5000, show_default=True)
 @click.option("--portal-port", type=PORT, default=8080, show_default=True)
+@click.option(
+    "--hub-event",
+    "hub_events",
+    multiple=True,
+    type=click.Choice(["twinChangeEvents", "deviceLifecycleEvents", "deviceConnectionStateEvents"]),
+    help="Put this into the event log beside what devices say; may be given several times.",
+)
 @answers
 def serve(
     terminal: Terminal,
@@ -48,6 +55,7 @@ def serve(
     storage_port: int,
     registry_port: int,
     portal_port: int,
+    hub_events: tuple[str, ...],
 ) -> None:
     """Run hub, object store, image registry and portal in one process until Ctrl-C.
 
@@ -57,6 +65,7 @@ def serve(
     Example:  hotori cloud serve --data cloud
     """
     from hotori.cloud.main import CloudConfig, run_cloud
+    from hotori.hub.hub_events import EventSource
     from hotori.portal.app import portal_app
     from hotori.sdk.connection_file import FILE_NAME, CloudConnection
 
@@ -69,6 +78,7 @@ def serve(
         storage_port=storage_port,
         registry_port=registry_port,
         portal_port=portal_port,
+        hub_events=frozenset(map(EventSource, hub_events)),
     )
 
     def ready(connection: CloudConnection) -> None:

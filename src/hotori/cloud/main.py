@@ -14,6 +14,7 @@ from hotori.cloud.credentials import CloudCredentials
 from hotori.cloud.listeners import CloudListeners, bind_all, port_of
 from hotori.hub.events import Events
 from hotori.hub.hub import Hub
+from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.intake import EventIntake
 from hotori.hub.listener import serve_mqtt
 from hotori.hub.policies import Policies
@@ -43,7 +44,10 @@ _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class CloudConfig:
-    """Where the cloud keeps and serves things. `https_port` None means 443, or 8443 where 443 is not to be had."""
+    """Where the cloud keeps and serves things. `https_port` None means 443, or 8443 where 443 is not to be had.
+
+    `hub_events` are what the hub tells of in the event log beside what devices say.
+    """
 
     data: Path
     listen: str
@@ -53,6 +57,7 @@ class CloudConfig:
     storage_port: int = 10000
     registry_port: int = 5000
     portal_port: int = 8080
+    hub_events: frozenset[EventSource] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ async def _open_parts(config: CloudConfig, stack: AsyncExitStack) -> tuple[Cloud
     policies = await Policies.open(records, os.urandom)
     registry = Registry(records, time.time, os.urandom)
     hub = Hub(config.name, registry, records, Queues(queue_log, records), EventIntake(events))
+    HubEvents(hub, registry, config.hub_events)
     await hub.start()
     stack.push_async_callback(hub.close)
     blobs = BlobFiles(records, config.data / "objects")

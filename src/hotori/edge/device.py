@@ -22,6 +22,7 @@ from hotori.edge.own_twin import OwnTwin
 from hotori.edge.scope import ScopeDirectory, ScopeRules, ScopeSource
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.hub.hub import Hub
+from hotori.hub.hub_events import TwinNotifications
 from hotori.hub.intake import RoutingIntake
 from hotori.hub.listener import serve_mqtt
 from hotori.hub.queues import Queues
@@ -77,6 +78,7 @@ class EdgeDevice:
         self.identity = connection.identity
         self.scope = ScopeDirectory(self.identity, connection.key, cloud, parts.records, parts.clock, parts.rules.scope)
         self.hub = self._make_hub(connection.host)
+        TwinNotifications(self.hub, self._intake)
         self.upstream = Upstream(self.hub, self._above())
         trusted = parts.authority.pem + parts.enrolment.ca
         self.sockets = WorkloadSockets(socket_folder(parts.data), self._key_of, trusted, seal)

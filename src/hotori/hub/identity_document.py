@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from hotori.hub.hub import Hub
+from hotori.hub.moment import NEVER, written_time
 from hotori.hub.queues import device_endpoint
 from hotori.hub.registration import Registration
 from hotori.hub.registry import Draft
@@ -15,16 +15,6 @@ from hotori.model.json import Json, JsonObject
 from hotori.model.secret import Secret
 from hotori.problems import Problem
 from hotori.problems.service import AUTHENTICATION_UNSUPPORTED, REQUEST_MALFORMED
-
-NEVER = "0001-01-01T00:00:00Z"
-"""How a time that never was is written."""
-
-
-def written_time(seconds: float) -> str:
-    """Unix seconds as RFC 3339 in UTC with milliseconds; 0 is never."""
-    if not seconds:
-        return NEVER
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def identity_document(hub: Hub, registration: Registration) -> JsonObject:

@@ -44,13 +44,20 @@ class RoutingIntake:
         self._queues = queues
 
     def submit(self, message: Message) -> asyncio.Future[int]:
-        destinations = self.router.route(message, message_source(message))
-        if destinations:
-            return self._queues.submit(message, tuple(_delivery(message, destination) for destination in destinations))
+        routed = self.route(message, message_source(message))
+        if routed is not None:
+            return routed
         self.unrouted += 1
         nowhere: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         nowhere.set_result(-1)
         return nowhere
+
+    def route(self, message: Message, source: str) -> asyncio.Future[int] | None:
+        """As `submit`, for a message from another source than its sender's own; None where no route takes it."""
+        destinations = self.router.route(message, source)
+        if not destinations:
+            return None
+        return self._queues.submit(message, tuple(_delivery(message, destination) for destination in destinations))
 
 
 def _delivery(message: Message, destination: Destination) -> Delivery:

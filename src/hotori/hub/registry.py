@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import msgspec
 
@@ -47,8 +48,14 @@ class Draft:
     status_reason: str | None = None
 
 
+class RegistryWatcher(Protocol):
+    """Is called on the loop with every registration that was made or removed, and must not block."""
+
+    def __call__(self, registration: Registration, *, created: bool) -> None: ...
+
+
 class Registry:
-    """Identities over records; a `Directory` that is always ready.
+    """Identities over records; a `Directory` that is always ready. `watchers` hear of what comes and goes.
 
     Every change is durable when the call returns. `etag` is that of the version that is meant; None means
     whatever stands there, else the problem `changed-meanwhile`. Changes take turns within the process; across
@@ -58,6 +65,7 @@ class Registry:
     def __init__(
         self, records: Records, clock: Callable[[], float] = time.time, chance: Callable[[int], bytes] = os.urandom
     ) -> None:
+        self.watchers: list[RegistryWatcher] = []
         self._records = records
         self._clock = clock
         self._chance = chance
@@ -137,6 +145,7 @@ class Registry:
             doomed = await self._modules(identity.device) if identity.module is None else []
             for each in [*doomed, registration]:
                 await self._records.delete(_collection(each.identity), str(each.identity))
+                self._tell(each, created=False)
             return tuple(each.identity for each in [*doomed, registration])
 
     async def parent_scope(self, parent: str) -> str:
@@ -213,7 +222,14 @@ class Registry:
             )
         except VersionConflictError as error:
             raise Problem(CHANGED_MEANWHILE, str(error), what=identity) from error
-        return replace(registration, version=version)
+        stored = replace(registration, version=version)
+        if expected == 0:
+            self._tell(stored, created=True)
+        return stored
+
+    def _tell(self, registration: Registration, *, created: bool) -> None:
+        for watcher in list(self.watchers):
+            watcher(registration, created=created)
 
     def _generation(self) -> str:
         """Digits that grow with time and never come twice."""

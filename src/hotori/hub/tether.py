@@ -192,7 +192,7 @@ class Tether:
         desired = self.connection.desired
         if desired is not None:
             await self._hub.twins.rewrite(
-                self.identity, lambda record: desired_adopted(record, desired, self._hub.clock())
+                self.identity, lambda record: desired_adopted(record, desired, self._hub.clock()), patch
             )
 
     async def _call(self, name: str, payload: Json) -> tuple[int, Json]:

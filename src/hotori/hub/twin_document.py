@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from hotori.hub.hub import Hub
-from hotori.hub.identity_document import NEVER, presence_members, scope_members, waiting_messages, written_time
+from hotori.hub.identity_document import presence_members, scope_members, waiting_messages
+from hotori.hub.moment import NEVER
 from hotori.hub.registration import Registration
+from hotori.hub.twin_metadata import Stamp
 from hotori.hub.twin_record import TwinRecord
 from hotori.model.json import JsonObject
-from hotori.model.twin import Section, Twin
+from hotori.model.twin import Section
 
 
-def twin_etag(twin: Twin) -> str:
-    """The twin's version as an etag, without quotation marks."""
-    return base64.b64encode(twin.version.to_bytes(8, "big")).decode()
+def twin_etag(record: TwinRecord) -> str:
+    """The service's own writes, counted, as an etag without quotation marks."""
+    return base64.b64encode(record.revision.to_bytes(8, "big")).decode()
 
 
 async def twin_document(hub: Hub, registration: Registration) -> JsonObject:
@@ -30,7 +31,7 @@ def full_twin(hub: Hub, registration: Registration, record: TwinRecord) -> JsonO
         "deviceId": identity.device,
         **({"moduleId": identity.module} if identity.module else {}),
         **({"modelId": record.model_id} if record.model_id else {}),
-        "etag": twin_etag(record.twin),
+        "etag": twin_etag(record),
         "deviceEtag": registration.etag,
         "version": record.twin.version,
         "status": "enabled" if registration.enabled else "disabled",
@@ -42,8 +43,11 @@ def full_twin(hub: Hub, registration: Registration, record: TwinRecord) -> JsonO
         "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
         "tags": record.twin.tags,
         "properties": {
-            "desired": _section(record.twin.desired, record.desired_at, with_version=True),
-            "reported": _section(record.twin.reported, record.reported_at, with_version=False),
+            "desired": _section(
+                record.twin.desired,
+                Stamp(record.desired_at, record.twin.desired.version).members() | record.desired_metadata,
+            ),
+            "reported": _section(record.twin.reported, Stamp(record.reported_at).members() | record.reported_metadata),
         },
     }
     if identity.module is None:
@@ -51,9 +55,6 @@ def full_twin(hub: Hub, registration: Registration, record: TwinRecord) -> JsonO
     return document
 
 
-def _section(section: Section, changed_at: float, *, with_version: bool) -> JsonObject:
-    """The values with `$version` and the time of the last write; older times of single members are not kept."""
-    metadata: dict[str, Any] = {"$lastUpdated": written_time(changed_at)}
-    if with_version:
-        metadata["$lastUpdatedVersion"] = section.version
+def _section(section: Section, metadata: JsonObject) -> JsonObject:
+    """The values with `$version` and when each of them was written."""
     return {**section.values, "$metadata": metadata, "$version": section.version}

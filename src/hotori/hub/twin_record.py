@@ -16,7 +16,8 @@ class TwinRecord:
     """A twin with what else is kept of it. Times are Unix seconds; 0.0 where never written.
 
     `synced` and `confirmed` are the edge's: whether the twin ever came from the cloud, and the reported values
-    that the cloud has acknowledged. `model_id` is what the device says that it is (contract 1.2).
+    that the cloud has acknowledged. `model_id` is what the device says that it is (contract 1.2). `revision` grows
+    with every write of a service; the etag is made of it, so that a device's reports disturb no service.
     """
 
     twin: Twin = field(default_factory=Twin)
@@ -26,6 +27,9 @@ class TwinRecord:
     model_id: str | None = None
     synced: bool = False
     confirmed: JsonObject = field(default_factory=dict)
+    revision: int = 1
+    desired_metadata: JsonObject = field(default_factory=dict)
+    reported_metadata: JsonObject = field(default_factory=dict)
 
 
 class _Stored(msgspec.Struct):
@@ -37,6 +41,8 @@ class _Stored(msgspec.Struct):
     model_id: str | None
     synced: bool
     confirmed: dict[str, Any]
+    revision: int = 1
+    metadata: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
 
 
 _decoder = msgspec.msgpack.Decoder(_Stored)
@@ -53,6 +59,8 @@ def encode_record(record: TwinRecord) -> bytes:
         model_id=record.model_id,
         synced=record.synced,
         confirmed=record.confirmed,
+        revision=record.revision,
+        metadata=(record.desired_metadata, record.reported_metadata),
     )
     return msgspec.msgpack.encode(stored)
 
@@ -70,4 +78,6 @@ def decode_record(data: bytes) -> TwinRecord:
         stored.model_id,
         stored.synced,
         stored.confirmed,
+        stored.revision,
+        *stored.metadata,
     )

@@ -10,9 +10,10 @@ from typing import Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
 from hotori.hub.twin_record import TwinRecord, decode_record, encode_record
+from hotori.hub.twin_write import TwinWrite, reported, told, written
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
-from hotori.model.twin import MAX_TAGS, Twin, check_section, difference, without_control
+from hotori.model.twin import Twin, check_section, difference, without_control
 from hotori.store.records import Record, Records, VersionConflictError
 
 COLLECTION = "twins"
@@ -39,6 +40,15 @@ class TwinChange:
     twin: Twin
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceWrite:
+    """What a service wrote, and the record after it."""
+
+    identity: Identity
+    write: TwinWrite
+    record: TwinRecord
+
+
 Watcher: TypeAlias = Callable[[TwinChange], None]
 Rewriting: TypeAlias = Callable[[TwinRecord], TwinRecord]
 
@@ -48,13 +58,14 @@ class Twins:
 
     Changes to one twin are serialised, durable before the call returns, and told to the watchers in order.
     Watchers are called on the loop and must not block. Problem `twin-invalid` where a limit (contract 1.7) is
-    broken, VersionConflictError where `expected_version` is not the twin's.
+    broken, VersionConflictError where `expected` is not the record's revision.
     """
 
     def __init__(self, records: Records, clock: Callable[[], float] = time.time, gate: TwinGate | None = None) -> None:
         self.gate = gate
         self.desired_watchers: list[Watcher] = []
         self.reported_watchers: list[Watcher] = []
+        self.write_watchers: list[Callable[[ServiceWrite], None]] = []
         self._records = records
         self._clock = clock
         self._locks: WeakValueDictionary[Identity, asyncio.Lock] = WeakValueDictionary()
@@ -82,33 +93,44 @@ class Twins:
         """What the device says it is (JSON merge patch)."""
         if self.gate is not None:
             await self.gate.ready(identity)
-        clean = _checked(patch)
-        return await self._change(identity, lambda twin: twin.with_reported(clean), clean, "reported")
+        clean = without_control(patch)
+        check_section(clean)
+        async with self._lock(identity):
+            after = reported(await self.peek(identity), clean, self._clock())
+            await self._store(identity, after)
+            self._tell(self.reported_watchers, TwinChange(identity, clean, after.twin))
+            return after.twin
 
-    async def patch_desired(self, identity: Identity, patch: JsonObject, expected_version: int | None = None) -> Twin:
-        """What it should be (JSON merge patch); the connected identity is told the patch as written."""
-        clean = _checked(patch)
-        return await self._change(identity, lambda twin: twin.with_desired(clean), clean, "desired", expected_version)
+    async def write(self, identity: Identity, write: TwinWrite, expected: int | None = None) -> Twin:
+        """A service's write of tags and desired properties, durable as one or not at all.
 
-    async def replace_desired(
-        self, identity: Identity, values: JsonObject, expected_version: int | None = None
-    ) -> Twin:
-        """All that it should be; the connected identity is told the difference, null for what went (contract 1.7)."""
-        clean = _checked(values)
-        return await self._change(
-            identity, lambda twin: twin.with_desired_replaced(clean), None, "desired", expected_version
-        )
+        The connected identity is told a patch as it was given, and a replacement as the difference.
+        """
+        write = write.checked()
+        async with self._lock(identity):
+            before = await self.peek(identity)
+            if expected is not None and expected != before.revision:
+                raise VersionConflictError(COLLECTION, str(identity), expected, before.revision)
+            after = written(before, write, self._clock())
+            await self._store(identity, after)
+            if write.desired is not None:
+                patch = told(write, before.twin, after.twin)
+                self._tell(self.desired_watchers, TwinChange(identity, patch, after.twin))
+            for watcher in list(self.write_watchers):
+                watcher(ServiceWrite(identity, write, after))
+            return after.twin
 
-    async def patch_tags(self, identity: Identity, patch: JsonObject, expected_version: int | None = None) -> Twin:
+    async def patch_desired(self, identity: Identity, patch: JsonObject, expected: int | None = None) -> Twin:
+        """What it should be (JSON merge patch)."""
+        return await self.write(identity, TwinWrite(desired=patch), expected)
+
+    async def replace_desired(self, identity: Identity, values: JsonObject, expected: int | None = None) -> Twin:
+        """All that it should be."""
+        return await self.write(identity, TwinWrite(desired=values, whole=True), expected)
+
+    async def patch_tags(self, identity: Identity, patch: JsonObject, expected: int | None = None) -> Twin:
         """The service's own notes (JSON merge patch); the device never sees them."""
-        check_section(patch, MAX_TAGS)
-        return await self._change(identity, lambda twin: twin.with_tags(patch), patch, "tags", expected_version)
-
-    async def replace_tags(self, identity: Identity, values: JsonObject, expected_version: int | None = None) -> Twin:
-        check_section(values, MAX_TAGS)
-        return await self._change(
-            identity, lambda twin: twin.with_tags_replaced(values), values, "tags", expected_version
-        )
+        return await self.write(identity, TwinWrite(tags=patch), expected)
 
     async def delete(self, identity: Identity) -> None:
         """Forget the twin, with its versions."""
@@ -119,39 +141,21 @@ class Twins:
         """What the device says that it is, when it connects."""
         await self.rewrite(identity, lambda record: replace(record, model_id=model_id))
 
-    async def rewrite(self, identity: Identity, rewriting: Rewriting) -> TwinRecord:
-        """Replace what is kept, for whoever mirrors another hub's twin; watchers of desired are told."""
+    async def rewrite(self, identity: Identity, rewriting: Rewriting, patch: JsonObject | None = None) -> TwinRecord:
+        """Replace what is kept, for whoever mirrors another hub's twin; watchers of desired are told.
+
+        They hear `patch`, as the service gave it, if that is all that lies between the two versions.
+        """
         async with self._lock(identity):
             before = await self.peek(identity)
             after = rewriting(before)
             if after != before:
                 await self._store(identity, after)
             if before.twin.desired != after.twin.desired:
-                patch = difference(before.twin.desired.values, after.twin.desired.values)
+                if patch is None or after.twin.desired != before.twin.desired.patched(patch):
+                    patch = difference(before.twin.desired.values, after.twin.desired.values)
                 self._tell(self.desired_watchers, TwinChange(identity, patch, after.twin))
             return after
-
-    async def _change(
-        self,
-        identity: Identity,
-        change: Callable[[Twin], Twin],
-        patch: JsonObject | None,
-        section: str,
-        expected: int | None = None,
-    ) -> Twin:
-        async with self._lock(identity):
-            before = await self.peek(identity)
-            if expected is not None and expected != before.twin.version:
-                raise VersionConflictError(COLLECTION, str(identity), expected, before.twin.version)
-            twin = change(before.twin)
-            _check_whole(twin, section)
-            await self._store(identity, _stamped(before, twin, section, self._clock()))
-            told = difference(before.twin.desired.values, twin.desired.values) if patch is None else patch
-            self._tell(self._watchers(section), TwinChange(identity, told, twin))
-            return twin
-
-    def _watchers(self, section: str) -> list[Watcher]:
-        return {"desired": self.desired_watchers, "reported": self.reported_watchers}.get(section, [])
 
     def _tell(self, watchers: list[Watcher], change: TwinChange) -> None:
         for watcher in list(watchers):
@@ -162,29 +166,6 @@ class Twins:
 
     async def _store(self, identity: Identity, record: TwinRecord) -> None:
         await self._records.put(COLLECTION, str(identity), encode_record(record))
-
-
-def _checked(section: JsonObject) -> JsonObject:
-    clean = without_control(section)
-    check_section(clean)
-    return clean
-
-
-def _check_whole(twin: Twin, section: str) -> None:
-    if section == "tags":
-        check_section(twin.tags, MAX_TAGS)
-    else:
-        check_section((twin.desired if section == "desired" else twin.reported).values)
-
-
-def _stamped(record: TwinRecord, twin: Twin, section: str, now: float) -> TwinRecord:
-    if section == "desired":
-        return replace(record, twin=twin, desired_at=now)
-    return (
-        replace(record, twin=twin, reported_at=now)
-        if section == "reported"
-        else replace(record, twin=twin, tags_at=now)
-    )
 
 
 def _decode(record: Record | None) -> TwinRecord:

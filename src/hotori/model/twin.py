@@ -91,20 +91,6 @@ class Twin:
     def with_reported(self, patch: JsonObject) -> Twin:
         return replace(self, reported=self.reported.patched(patch), version=self.version + 1)
 
-    def with_desired(self, patch: JsonObject) -> Twin:
-        return replace(self, desired=self.desired.patched(patch), version=self.version + 1)
-
-    def with_desired_replaced(self, values: JsonObject) -> Twin:
-        return replace(self, desired=self.desired.replaced(values), version=self.version + 1)
-
-    def with_tags(self, patch: JsonObject) -> Twin:
-        merged = merge_patch(self.tags, patch)
-        assert isinstance(merged, dict)
-        return replace(self, tags=merged, version=self.version + 1)
-
-    def with_tags_replaced(self, values: JsonObject) -> Twin:
-        return replace(self, tags=values, version=self.version + 1)
-
 
 def check_section(section: Mapping[str, Json], limit: int = MAX_SECTION) -> None:
     """Raise `twin-invalid`, with a JSON pointer, where a section breaks a limit of the contract (1.7).
@@ -154,9 +140,14 @@ def _fault(depth: int, name: str, value: Json) -> str | None:
         return f"objects are nested deeper than {MAX_DEPTH} levels"
     if len(name.encode()) > MAX_KEY:
         return f"the key is longer than {MAX_KEY} bytes"
-    if any(character in ".$#" or character.isspace() or ord(character) < 32 for character in name):
+    if any(character in ".$#" or character.isspace() or _is_control(character) for character in name):
         return "the key has one of . $ #, a space or a control character"
     return _value_fault(value)
+
+
+def _is_control(character: str) -> bool:
+    """C0, delete and C1."""
+    return ord(character) < 32 or 127 <= ord(character) < 160
 
 
 def _value_fault(value: Json) -> str | None:

@@ -16,7 +16,7 @@ from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.problems import Problem
 
-_STAMPED = ("cdid", "cmid", "to", "exp")
+_STAMPED = ("cdid", "cmid", "to", "exp", "iothub-message-source")
 """System properties that only a hub may write: clients echo what they received (contract 1.6, trap 8)."""
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESERVED = re.compile(r"[^A-Za-z0-9_.~-]")

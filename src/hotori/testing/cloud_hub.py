@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hotori.hub.events import Events
 from hotori.hub.hub import Hub
+from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.intake import EventIntake
 from hotori.hub.listener import PORT, serve_mqtt
 from hotori.hub.policies import Policies
@@ -35,8 +36,15 @@ class CloudHub:
     Its name is the address. Use as an async context manager, or `start` and `stop`, any number of times.
     """
 
-    def __init__(self, folder: Path, address: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        clock: Callable[[], float] = time.time,
+        hub_events: frozenset[EventSource] = frozenset(),
+    ) -> None:
         self.address = address
+        self._hub_events = hub_events
         self.clock = clock
         self.authority = Authority.open(folder / "authority")
         self._certificate = self.authority.issue_server([address])
@@ -67,6 +75,7 @@ class CloudHub:
         self.events = Events(SegmentLog.open(self._folder / "events"))
         queues = Queues(SegmentLog.open(self._folder / "queues"), self.records, self.clock)
         self.hub = Hub(self.address, self.registry, self.records, queues, EventIntake(self.events), clock=self.clock)
+        HubEvents(self.hub, self.registry, self._hub_events)
         await self.hub.start()
         context = server_context(self._certificate.cert_path, self._certificate.key_path)
         self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)

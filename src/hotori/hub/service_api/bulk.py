@@ -15,7 +15,7 @@ from hotori.hub.service_api.answer import json_answer
 from hotori.hub.service_api.call import Call, as_object
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.hub.service_api.errors import status_of
-from hotori.hub.service_api.twins import read_sections
+from hotori.hub.service_api.twins import read_write
 from hotori.hub.twin_document import twin_etag
 from hotori.model.identity import Identity
 from hotori.model.json import Json, JsonObject
@@ -42,7 +42,7 @@ class _Change:
 
     async def create(self) -> None:
         registry, identity = self.deps.registry, self.identity
-        read_sections(self.entry)
+        read_write(self.entry)
         if identity.module is None:
             await registry.create_device(identity.device, self.draft)
         else:
@@ -69,17 +69,15 @@ class _Change:
 
     async def update_twin_if_match(self) -> None:
         await self.deps.registry.get(self.identity)
-        twin = await self.deps.hub.twins.get(self.identity)
-        if twin_etag(twin) != self.etag("twinETag"):
+        record = await self.deps.hub.twins.record(self.identity)
+        if twin_etag(record) != self.etag("twinETag"):
             raise Problem(CHANGED_MEANWHILE, what=self.identity)
-        await self._write_twin()
+        await self._write_twin(record.revision)
 
-    async def _write_twin(self) -> None:
-        tags, desired = read_sections(self.entry)
-        if desired is not None:
-            await self.deps.hub.twins.patch_desired(self.identity, desired)
-        if tags is not None:
-            await self.deps.hub.twins.patch_tags(self.identity, tags)
+    async def _write_twin(self, expected: int | None = None) -> None:
+        write = read_write(self.entry)
+        if write.tags is not None or write.desired is not None:
+            await self.deps.hub.twins.write(self.identity, write, expected)
 
 
 _Mode: TypeAlias = Callable[[_Change], Awaitable[None]]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hotori.hub.events import Event, Start
-from hotori.hub.identity_document import written_time
+from hotori.hub.moment import written_time
 from hotori.hub.service_api.call import Call
 from hotori.model.json import Json, JsonObject
 from hotori.model.message import Message

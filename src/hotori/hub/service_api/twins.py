@@ -8,8 +8,8 @@ from hotori.hub.registration import Registration
 from hotori.hub.service_api.answer import json_answer
 from hotori.hub.service_api.call import Call
 from hotori.hub.twin_document import twin_document, twin_etag
+from hotori.hub.twin_write import TwinWrite
 from hotori.model.json import Json, JsonObject
-from hotori.model.twin import MAX_TAGS, check_section, without_control
 from hotori.problems import Problem
 from hotori.problems.service import CHANGED_MEANWHILE, REQUEST_MALFORMED
 
@@ -21,49 +21,37 @@ async def get_twin(call: Call) -> Response:
 async def patch_twin(call: Call) -> Response:
     """Merge what is given into tags and desired; null removes. Reported properties are the device's own."""
     registration, expected = await _expected(call)
-    tags, desired = read_sections(await call.object())
-    twins, identity = call.deps.hub.twins, registration.identity
-    if desired is not None:
-        await twins.patch_desired(identity, desired, expected)
-        expected = None
-    if tags is not None:
-        await twins.patch_tags(identity, tags, expected)
+    write = read_write(await call.object())
+    if write.tags is not None or write.desired is not None:
+        await call.deps.hub.twins.write(registration.identity, write, expected)
     return await _shown(call, registration)
 
 
 async def put_twin(call: Call) -> Response:
     """Replace tags and desired with what is given; a section that is left out is emptied."""
     registration, expected = await _expected(call)
-    tags, desired = read_sections(await call.object())
-    twins, identity = call.deps.hub.twins, registration.identity
-    await twins.replace_desired(identity, desired or {}, expected)
-    await twins.replace_tags(identity, tags or {})
+    write = read_write(await call.object())
+    whole = TwinWrite(write.tags or {}, write.desired or {}, whole=True)
+    await call.deps.hub.twins.write(registration.identity, whole, expected)
     return await _shown(call, registration)
 
 
 async def _expected(call: Call) -> tuple[Registration, int | None]:
-    """The identity, and the twin's version if the request is for one version only."""
+    """The identity, and the twin's revision if the request is for one only."""
     registration = await call.deps.registry.get(call.identity)
     if call.etag is None:
         return registration, None
-    twin = await call.deps.hub.twins.get(registration.identity)
-    if twin_etag(twin) != call.etag:
+    record = await call.deps.hub.twins.record(registration.identity)
+    if twin_etag(record) != call.etag:
         raise Problem(CHANGED_MEANWHILE, what=registration.identity)
-    return registration, twin.version
+    return registration, record.revision
 
 
-def read_sections(document: JsonObject) -> tuple[JsonObject | None, JsonObject | None]:
-    """Tags and desired as given, both checked before either is written."""
-    tags = _object(document.get("tags"), "tags")
+def read_write(document: JsonObject) -> TwinWrite:
+    """The tags and desired properties that a document gives, checked. Raises `request-malformed`, `twin-invalid`."""
     properties = _object(document.get("properties"), "properties") or {}
-    desired = _object(properties.get("desired"), "properties.desired")
-    if tags is not None:
-        tags = without_control(tags)
-        check_section(tags, MAX_TAGS)
-    if desired is not None:
-        desired = without_control(desired)
-        check_section(desired)
-    return tags, desired
+    tags, desired = _object(document.get("tags"), "tags"), _object(properties.get("desired"), "properties.desired")
+    return TwinWrite(tags, desired).checked()
 
 
 def _object(value: Json, name: str) -> JsonObject | None:
