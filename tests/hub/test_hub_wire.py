@@ -148,7 +148,7 @@ async def test_qos_0_is_taken_without_an_answer_and_retain_becomes_a_property(cl
     client.send(Publish(EVENTS, b"zero", retain=True), Publish(EVENTS, b"one", 1, 1))
     await client.expect(Puback)
     first, second = await all_events(cloud)
-    assert (first.body, first.properties) == (b"zero", {"mqtt-retain": "true"})
+    assert (first.body, first.properties) == (b"zero", {"mqtt-retain": "true", "mqtt-qos": "0"})
     assert (second.body, second.properties) == (b"one", {})
     assert not [packet for packet in client.received if isinstance(packet, Puback)]
     await client.close()

@@ -8,23 +8,22 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from hotori.hub.conversation import Conversation
 from hotori.hub.credentials import CLOCK_SKEW, Admission, Claim
+from hotori.hub.dialect import IotHubDialect
+from hotori.hub.head import Ending
+from hotori.hub.mqtt_head import MqttHead
 from hotori.model.message import MAX_SIZE
 from hotori.mqtt.decoder import Decoder
-from hotori.mqtt.encoder import PINGRESP, encode
+from hotori.mqtt.encoder import encode
 from hotori.mqtt.packets import (
     Connack,
     ConnackCode,
     Connect,
-    Disconnect,
     MalformedPacketError,
     Packet,
-    Pingreq,
+    PacketTooLargeError,
     Puback,
     Publish,
-    Subscribe,
-    Unsubscribe,
 )
 
 if TYPE_CHECKING:
@@ -45,13 +44,13 @@ logger = logging.getLogger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """Waits for CONNECT, has it judged, and then hands packets to a conversation."""
+    """Waits for CONNECT, has it judged, and then hands packets to a head."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._loop = asyncio.get_running_loop()
         self._decoder = Decoder(MAX_PACKET)
-        self._conversation: Conversation | None = None
+        self._head: MqttHead | None = None
         self._admitting: asyncio.Task[None] | None = None
         self._early: deque[Packet] = deque()
         self._out: list[bytes] = []
@@ -63,7 +62,6 @@ class Connection(asyncio.Protocol):
         self._expiry_timer: asyncio.TimerHandle | None = None
         self._writable = True
         self._reading = True
-        self._goodbye = False
 
     @property
     def writable(self) -> bool:
@@ -80,13 +78,13 @@ class Connection(asyncio.Protocol):
         try:
             packets = self._decoder.feed(data)
         except MalformedPacketError as error:
-            self.abort(str(error))
+            self.abort(str(error), Ending.TOO_LARGE if isinstance(error, PacketTooLargeError) else Ending.MALFORMED)
             return
-        if self._conversation is None:
+        if self._head is None:
             self._early.extend(packets)
             self._introduce()
         else:
-            self._handle_all(self._conversation, packets)
+            self._handle_all(self._head, packets)
         self._pace()
 
     def pause_writing(self) -> None:
@@ -95,8 +93,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
-        if self._conversation is not None:
-            self._conversation.writable()
+        if self._head is not None:
+            self._head.conversation.wake()
         self._pace()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -110,14 +108,16 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._out.append(data)
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, ending: Ending = Ending.FAULT) -> None:
         """End the connection; what was sent before still goes out, if the client takes it at once."""
         transport = self._transport
         if transport is None:
             return
         logger.info("The connection of %s is closed: %s", self._who(), reason)
+        if self._head is not None and (farewell := self._head.farewell(ending, reason)):
+            self._out.append(farewell)
         self._write(transport)
-        self._end()
+        self._end(goodbye=ending is Ending.GOODBYE)
         if self._writable:
             transport.close()
         else:
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
         self._write(transport)
         unread = transport.get_write_buffer_size()
         if unread > MOST_UNREAD:
-            self.abort(f"{unread} bytes wait for it and it does not read")
+            self.abort(f"{unread} bytes wait for it and it does not read", Ending.NOT_READING)
         self._pace()
 
     def _write(self, transport: asyncio.Transport) -> None:
@@ -152,9 +152,9 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def _busy(self) -> bool:
-        return self._conversation is not None and self._conversation.busy
+        return self._head is not None and self._head.busy
 
-    def _end(self) -> None:
+    def _end(self, *, goodbye: bool = False) -> None:
         """Let everything go, once."""
         if self._transport is None:
             return
@@ -165,8 +165,8 @@ class Connection(asyncio.Protocol):
                 timer.cancel()
         if self._admitting is not None and self._admitting is not asyncio.current_task():
             self._admitting.cancel()
-        if self._conversation is not None:
-            self._conversation.ended(goodbye=self._goodbye)
+        if self._head is not None:
+            self._head.conversation.ended(goodbye=goodbye)
 
     def _introduce(self) -> None:
         """The first packet must be CONNECT [MQTT-3.1.0-1]; what follows waits until it is judged."""
@@ -200,41 +200,27 @@ class Connection(asyncio.Protocol):
             await self._hub.twins.set_model_id(admission.identity, claim.model_id)
         if self._transport is None:
             return
-        self._hub.sessions.disconnect(admission.identity, "the same identity connected again")
+        self._hub.sessions.disconnect(admission.identity, "the same identity connected again", Ending.TAKEN_OVER)
         self.send(encode(Connack(present, ConnackCode.ACCEPTED)))
         self._silence = min(1.5 * connect.keep_alive or MOST_KEEP_ALIVE, MOST_KEEP_ALIVE)
         self._watch_silence()
         self._watch_expiry(admission.expiry)
-        self._conversation = Conversation(self._hub, session, self, connect.will)
-        self._hub.sessions.attach(self._conversation)
-        self._handle_all(self._conversation, self._early)
+        self._head = MqttHead(self._hub, session, self, IotHubDialect(admission.identity), connect.will)
+        self._hub.sessions.attach(self._head.conversation)
+        self._handle_all(self._head, self._early)
         self._early.clear()
 
-    def _handle_all(self, conversation: Conversation, packets: Iterable[Packet]) -> None:
-        conversation.last_activity = self._hub.clock()
+    def _handle_all(self, head: MqttHead, packets: Iterable[Packet]) -> None:
+        head.conversation.last_activity = self._hub.clock()
         for packet in packets:
             if self._transport is None:
                 return
             if type(packet) is Publish:
-                conversation.publish(packet)
+                head.publish(packet)
             elif type(packet) is Puback:
-                conversation.acknowledged(packet.packet_id)
+                head.acknowledged(packet.packet_id)
             else:
-                self._handle_rare(conversation, packet)
-
-    def _handle_rare(self, conversation: Conversation, packet: Packet) -> None:
-        match packet:
-            case Pingreq():
-                self.send(PINGRESP)
-            case Subscribe():
-                conversation.subscribe(packet)
-            case Unsubscribe():
-                conversation.unsubscribe(packet)
-            case Disconnect():
-                self._goodbye = True
-                self.abort("it said goodbye")
-            case _:
-                self.abort(f"{type(packet).__name__} has no place here")
+                head.other(packet)
 
     def _watch_silence(self) -> None:
         """Drop a client that is not heard of for too long; one that we ourselves keep waiting is excused."""
@@ -244,7 +230,7 @@ class Connection(asyncio.Protocol):
             self._heard = self._loop.time()
         due = self._heard + self._silence
         if due <= self._loop.time():
-            self.abort(f"nothing was heard of it for {self._silence:g} s")
+            self.abort(f"nothing was heard of it for {self._silence:g} s", Ending.SILENT)
         else:
             self._silence_timer = self._loop.call_at(due, self._watch_silence)
 
@@ -252,12 +238,12 @@ class Connection(asyncio.Protocol):
         """End the connection when its token does (contract 1.3), with the skew that was granted to it."""
         left = expiry + CLOCK_SKEW - self._hub.clock()
         if left <= 0:
-            self.abort("its token has expired")
+            self.abort("its token has expired", Ending.EXPIRED)
         else:
             self._expiry_timer = self._loop.call_later(min(left, _LONGEST_TIMER), self._watch_expiry, expiry)
 
     def _who(self) -> str:
-        known = self._conversation.session.identity if self._conversation else "a client"
+        known = self._head.conversation.session.identity if self._head else "a client"
         return f"{known} ({self._address})"
 
 

@@ -6,33 +6,17 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from hotori.hub.head import Ending, Head
 from hotori.hub.queue import Item, Queue
 from hotori.hub.queues import Queues
 from hotori.hub.session import Session
 from hotori.model.message import Message
-from hotori.mqtt.bag import bag_from_message
-from hotori.mqtt.encoder import encode_publish
-from hotori.mqtt.topics import DeviceBound, ModuleInput
 
 WINDOW = 10
 """Messages on their way to one client without its acknowledgement (contract 1.5)."""
 
 logger = logging.getLogger(__name__)
-
-
-class Carrier(Protocol):
-    """A connection to write to."""
-
-    @property
-    def writable(self) -> bool:
-        """Whether the client reads as fast as we write."""
-        ...
-
-    def send(self, data: bytes) -> None: ...
-
-    def abort(self, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +42,17 @@ class Courier:
     """Between one group of queues and one connection. Order is kept for each queue, by priority, then age."""
 
     def __init__(
-        self, queues: Queues, group: str, session: Session, carrier: Carrier, terms: Terms, clock: Callable[[], float]
+        self,
+        queues: Queues,
+        group: str,
+        session: Session,
+        head: Head,
+        terms: Terms,
+        clock: Callable[[], float],
+        window: int = WINDOW,
     ) -> None:
         self._queues, self._group, self._session = queues, group, session
-        self._carrier, self._terms, self._clock = carrier, terms, clock
+        self._head, self._terms, self._clock, self._window = head, terms, clock, window
         self._out: dict[int, _Parcel] = {}
         self._woken = asyncio.Event()
         self._forget_settled()
@@ -96,7 +87,7 @@ class Courier:
                 await self._rest()
         except Exception:  # the guard of this loop
             logger.exception("Messages to %s could not be read", self._session.identity)
-            self._carrier.abort("its messages could not be read")
+            self._head.end("its messages could not be read", Ending.FAULT)
 
     async def _rest(self) -> None:
         """Until something wakes us, or the first parcel is due to be sent again."""
@@ -116,7 +107,7 @@ class Courier:
 
     async def _carry_all(self) -> None:
         self._woken.clear()
-        while len(self._out) < WINDOW and self._carrier.writable:
+        while len(self._out) < self._window and self._head.writable:
             queue = self._next_queue()
             item = queue.take(self._clock()) if queue else None
             if queue is None:
@@ -130,7 +121,7 @@ class Courier:
         return min(queues, key=_urgency, default=None)
 
     def _wanted(self, queue: Queue) -> bool:
-        return self._session.qos(self._topic(queue, "")) is not None
+        return self._head.wants(queue.endpoint) is not None
 
     async def _carry(self, queue: Queue, item: Item) -> None:
         if 0 < self._terms.most_attempts < item.attempts:
@@ -148,20 +139,24 @@ class Courier:
             self._hand_over(queue, item, message)
 
     def _hand_over(self, queue: Queue, item: Item, message: Message) -> None:
-        topic = self._topic(queue, bag_from_message(message, to_client=True))
-        qos = self._session.qos(topic)
+        qos = self._head.wants(queue.endpoint)
         if qos is None:  # unsubscribed while the message was read
             queue.give_back(item)
         elif qos == 0:
-            self._carrier.send(encode_publish(topic, message.body))
-            queue.deliver(item)
+            if self._head.deliver(queue.endpoint, message, 0, False):
+                queue.deliver(item)
+            else:
+                queue.drop(item)
         else:
-            self._send_to_be_acknowledged(queue, item, topic, message.body)
+            self._send_to_be_acknowledged(queue, item, message)
 
-    def _send_to_be_acknowledged(self, queue: Queue, item: Item, topic: str, body: bytes) -> None:
+    def _send_to_be_acknowledged(self, queue: Queue, item: Item, message: Message) -> None:
         packet_id = self._session.packet_id(queue.endpoint, item.number)
-        self._out[packet_id] = _Parcel(queue, item, self._now() + self._terms.patience)
-        self._carrier.send(encode_publish(topic, body, 1, packet_id, dup=item.attempts > 1))
+        if self._head.deliver(queue.endpoint, message, packet_id, item.attempts > 1):
+            self._out[packet_id] = _Parcel(queue, item, self._now() + self._terms.patience)
+        else:
+            self._session.packet_ids.pop((queue.endpoint, item.number), None)
+            queue.drop(item)
 
     def _forget_settled(self) -> None:
         """Ids of deliveries that expired while the client was away are free again."""
@@ -171,12 +166,6 @@ class Courier:
             for (endpoint, number), packet_id in known.items()
             if number in self._queues.queue(endpoint)
         }
-
-    def _topic(self, queue: Queue, bag: str) -> str:
-        identity = self._session.identity
-        if identity.module is None:
-            return DeviceBound(identity.device, bag).format()
-        return ModuleInput(identity, queue.endpoint.partition("/")[2], bag).format()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -12,7 +12,9 @@ from urllib.parse import unquote
 
 from hotori.hub.registration import Registration
 from hotori.model.identity import Identity
+from hotori.model.message import MAX_SIZE
 from hotori.model.sas import SasToken
+from hotori.mqtt.bag import MalformedBagError, message_from_bag
 from hotori.mqtt.packets import PROTOCOL_LEVEL, ConnackCode, Connect
 from hotori.mqtt.topics import Telemetry, parse_client_topic, telemetry_prefix
 from hotori.problems import Kind, Problem
@@ -149,7 +151,12 @@ def _judge_audience(claim: Claim, token: SasToken, names: list[str]) -> Refusal 
 def _own_will(connect: Connect, identity: Identity) -> bool:
     assert connect.will is not None
     topic = parse_client_topic(connect.will.topic)
-    return isinstance(topic, Telemetry) and topic.identity == identity and connect.will.qos < 2
+    if not isinstance(topic, Telemetry) or topic.identity != identity or connect.will.qos == 2:
+        return False
+    try:
+        return message_from_bag(topic.bag, connect.will.payload).size() <= MAX_SIZE
+    except MalformedBagError:
+        return False
 
 
 def _unreadable(reason: str) -> Refusal:

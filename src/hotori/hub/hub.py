@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hotori.hub.admission import Admissions
-from hotori.hub.courier import INPUT_TERMS, Carrier, Terms
+from hotori.hub.carrier import Carrier
+from hotori.hub.courier import INPUT_TERMS, Terms
 from hotori.hub.directory import Directory
 from hotori.hub.envelope import Delivery
+from hotori.hub.head import Ending
 from hotori.hub.intake import Intake
 from hotori.hub.methods import Methods
 from hotori.hub.queues import Queues, device_endpoint
@@ -74,7 +76,7 @@ class Hub:
     async def close(self) -> None:
         """End every connection, and keep the queues' cursors. Stores of others are theirs to close."""
         for connection in list(self.connections):
-            connection.abort("the hub is closing")
+            connection.abort("the hub is closing", Ending.CLOSING)
         await asyncio.sleep(0)
         await self.queues.close()
 

@@ -6,35 +6,13 @@ the hub's own restart.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from hotori.model.identity import Identity
 from hotori.mqtt.packets import MAX_PACKET_ID, SUBSCRIPTION_FAILED
-from hotori.mqtt.topics import (
-    DESIRED_CHANGES,
-    METHOD_CALLS,
-    TWIN_RESPONSES,
-    device_bound_filter,
-    inputs_filter,
-    matches,
-    module_filter,
-)
 
-_LONGEST_FILTER = 1024
 _MOST_SUBSCRIPTIONS = 64
-
-
-def may_subscribe(identity: Identity, topic_filter: str) -> bool:
-    """Whether the contract (1.5) has anything for this identity under the filter."""
-    if topic_filter in (TWIN_RESPONSES, DESIRED_CHANGES, METHOD_CALLS):
-        return True
-    if identity.module is None:
-        return topic_filter == device_bound_filter(identity.device)
-    inputs = inputs_filter(identity)
-    return topic_filter in (inputs, module_filter(identity)) or (
-        topic_filter.startswith(inputs[:-1]) and len(topic_filter) < _LONGEST_FILTER
-    )
 
 
 @dataclass(slots=True, eq=False)
@@ -51,24 +29,14 @@ class Session:
     packet_ids: dict[tuple[str, int], int] = field(default_factory=dict)
     _last_id: int = 0
 
-    @property
-    def takes_methods(self) -> bool:
-        return METHOD_CALLS in self.subscriptions
-
-    @property
-    def takes_desired(self) -> bool:
-        return DESIRED_CHANGES in self.subscriptions
-
-    def qos(self, topic: str) -> int | None:
-        """The QoS at which a topic is to be delivered; None where it was not asked for."""
-        return max((qos for known, qos in self.subscriptions.items() if matches(known, topic)), default=None)
-
-    def subscribed(self, filters: Collection[tuple[str, int]]) -> tuple[dict[str, int], tuple[int, ...]]:
+    def subscribed(
+        self, filters: Collection[tuple[str, int]], allowed: Callable[[str], bool]
+    ) -> tuple[dict[str, int], tuple[int, ...]]:
         """The subscriptions with these added, and a SUBACK code for each; QoS 2 is granted as 1 (contract 1.4)."""
         subscriptions, codes = dict(self.subscriptions), []
         for topic_filter, qos in filters:
             room = len(subscriptions) < _MOST_SUBSCRIPTIONS or topic_filter in subscriptions
-            if room and may_subscribe(self.identity, topic_filter):
+            if room and allowed(topic_filter):
                 subscriptions[topic_filter] = min(qos, 1)
                 codes.append(min(qos, 1))
             else:

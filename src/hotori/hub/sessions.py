@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from hotori.hub.head import Ending
 from hotori.hub.methods import Callee
 from hotori.hub.session import Session
 from hotori.model.identity import Identity
@@ -33,7 +34,12 @@ class Client(Callee, Protocol):
         """Tell it what it should be now."""
         ...
 
-    def close(self, reason: str) -> None:
+    @property
+    def takes_methods(self) -> bool:
+        """Whether it asked for method calls."""
+        ...
+
+    def close(self, reason: str, ending: Ending = Ending.ADMINISTRATIVE) -> None:
         """End the connection."""
         ...
 
@@ -78,11 +84,16 @@ class Sessions:
         client = self._clients.get(identity)
         return known if known is None or client is None else Presence(True, known.since, client.last_activity)
 
-    def disconnect(self, identity: Identity, reason: str = "the identity was changed") -> bool:
+    def disconnect(
+        self,
+        identity: Identity,
+        reason: str = "the identity was changed",
+        ending: Ending = Ending.ADMINISTRATIVE,
+    ) -> bool:
         """End its connection; whether there was one. It may come back if it is still admitted."""
         client = self._clients.get(identity)
         if client is not None:
-            client.close(reason)
+            client.close(reason, ending)
         return client is not None
 
     async def forget(self, identity: Identity) -> None:
@@ -97,7 +108,7 @@ class Sessions:
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
             client = self._clients.get(identity)
-            if client is not None and client.session.takes_methods:
+            if client is not None and client.takes_methods:
                 return client
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0 or not await self._change(identity, left):
@@ -122,7 +133,7 @@ class Sessions:
         identity = client.session.identity
         before = self._clients.get(identity)
         if before is not None:
-            before.close("the same identity connected again")
+            before.close("the same identity connected again", Ending.TAKEN_OVER)
         self._clients[identity] = client
         self._tell(identity, True)
 

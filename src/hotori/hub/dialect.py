@@ -1,0 +1,127 @@
+"""What an MQTT client calls things: a dialect maps topics to what they mean, and back. Versions of MQTT share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, TypeAlias
+
+from hotori.model.identity import Identity
+from hotori.model.message import Message
+from hotori.mqtt.bag import bag_from_message, message_from_bag
+from hotori.mqtt.topics import (
+    DESIRED_CHANGES,
+    METHOD_CALLS,
+    TWIN_RESPONSES,
+    DesiredChange,
+    DeviceBound,
+    MethodCall,
+    MethodReply,
+    ModuleInput,
+    ReportedPatch,
+    Telemetry,
+    TwinGet,
+    TwinReply,
+    device_bound_filter,
+    inputs_filter,
+    matches,
+    module_filter,
+    parse_client_topic,
+    telemetry_prefix,
+)
+
+Said: TypeAlias = Message | TwinGet | ReportedPatch | MethodReply
+"""What a PUBLISH of a client means."""
+
+_LONGEST_FILTER = 1024
+
+
+class Dialect(Protocol):
+    """The topics of one identity. `prefix` begins those that are surely messages, a property bag follows it."""
+
+    prefix: str
+    exactly_once: bool
+    """Whether QoS 2 is taken."""
+
+    def read(self, topic: str, payload: bytes) -> Said | None:
+        """What a publication says; None where it says nothing that is this identity's. Raises MalformedBagError."""
+        ...
+
+    def may_subscribe(self, topic_filter: str) -> bool:
+        """Whether there is anything for this identity under the filter."""
+        ...
+
+    def takes_methods(self, subscriptions: Mapping[str, int]) -> bool: ...
+
+    def takes_desired(self, subscriptions: Mapping[str, int]) -> bool: ...
+
+    def place(self, endpoint: str) -> str:
+        """The topic of what waits at an endpoint, without properties."""
+        ...
+
+    def placed(self, endpoint: str, message: Message) -> str:
+        """The topic of one message from an endpoint, with the properties that this dialect writes into topics."""
+        ...
+
+    def twin_reply(self, status: int, request: str, version: int | None) -> str: ...
+
+    def desired_change(self, version: int) -> str: ...
+
+    def method_call(self, name: str, request: str) -> str: ...
+
+
+class IotHubDialect:
+    """The topics of contract 1.5, with properties in them."""
+
+    exactly_once = False
+
+    def __init__(self, identity: Identity) -> None:
+        self.prefix = telemetry_prefix(identity)
+        self._identity = identity
+
+    def read(self, topic: str, payload: bytes) -> Said | None:
+        match parse_client_topic(topic):
+            case Telemetry(identity, bag):
+                return message_from_bag(bag, payload) if identity == self._identity else None
+            case said:
+                return said
+
+    def may_subscribe(self, topic_filter: str) -> bool:
+        if topic_filter in (TWIN_RESPONSES, DESIRED_CHANGES, METHOD_CALLS):
+            return True
+        if self._identity.module is None:
+            return topic_filter == device_bound_filter(self._identity.device)
+        inputs = inputs_filter(self._identity)
+        return topic_filter in (inputs, module_filter(self._identity)) or (
+            topic_filter.startswith(inputs[:-1]) and len(topic_filter) < _LONGEST_FILTER
+        )
+
+    def takes_methods(self, subscriptions: Mapping[str, int]) -> bool:
+        return METHOD_CALLS in subscriptions
+
+    def takes_desired(self, subscriptions: Mapping[str, int]) -> bool:
+        return DESIRED_CHANGES in subscriptions
+
+    def place(self, endpoint: str) -> str:
+        return self._place(endpoint, "")
+
+    def placed(self, endpoint: str, message: Message) -> str:
+        return self._place(endpoint, bag_from_message(message, to_client=True))
+
+    def twin_reply(self, status: int, request: str, version: int | None) -> str:
+        return TwinReply(status, request, version).format()
+
+    def desired_change(self, version: int) -> str:
+        return DesiredChange(version).format()
+
+    def method_call(self, name: str, request: str) -> str:
+        return MethodCall(name, request).format()
+
+    def _place(self, endpoint: str, bag: str) -> str:
+        if self._identity.module is None:
+            return DeviceBound(self._identity.device, bag).format()
+        return ModuleInput(self._identity, endpoint.partition("/")[2], bag).format()
+
+
+def granted(subscriptions: Mapping[str, int], topic: str) -> int | None:
+    """The QoS at which a topic is to be delivered; None where it was not asked for."""
+    return max((qos for known, qos in subscriptions.items() if matches(known, topic)), default=None)

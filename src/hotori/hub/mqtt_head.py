@@ -1,0 +1,235 @@
+"""The head for MQTT 3.1.1: packets to what a client says, and what it is told to packets.
+
+What breaks the contract ends the connection: MQTT 3.1.1 has no other answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hotori.hub.carrier import Carrier
+from hotori.hub.conversation import Conversation
+from hotori.hub.dialect import Dialect, granted
+from hotori.hub.head import Ending
+from hotori.hub.session import Session
+from hotori.model.json import JsonObject
+from hotori.model.message import MAX_SIZE, Message
+from hotori.mqtt.bag import MalformedBagError, message_from_bag
+from hotori.mqtt.encoder import PINGRESP, encode, encode_puback, encode_publish
+from hotori.mqtt.packets import Disconnect, Packet, Pingreq, Publish, Suback, Subscribe, Unsuback, Unsubscribe, Will
+from hotori.mqtt.topics import MethodReply, ReportedPatch, TwinGet
+
+if TYPE_CHECKING:
+    from hotori.hub.hub import Hub
+
+MOST_UNANSWERED = 1000
+"""Beyond this many messages and requests without an answer a client is not read from."""
+
+logger = logging.getLogger(__name__)
+
+
+class MqttHead:
+    """One connection's, after admission."""
+
+    def __init__(self, hub: Hub, session: Session, carrier: Carrier, dialect: Dialect, will: Will | None) -> None:
+        self._hub = hub
+        self._identity = session.identity
+        self._carrier = carrier
+        self._dialect = dialect
+        self._prefix = dialect.prefix
+        self._session = session
+        self._wants: dict[str, int | None] = {}
+        self._acknowledgements: deque[tuple[int, asyncio.Future[int] | None]] = deque()
+        self.conversation = Conversation(hub, session, self, self._last_words(will))
+
+    @property
+    def busy(self) -> bool:
+        """Whether so much waits for an answer that nothing more should be read."""
+        return len(self._acknowledgements) + self.conversation.waiting > MOST_UNANSWERED
+
+    # What the client says
+
+    def publish(self, packet: Publish) -> None:
+        """A PUBLISH: a message, or a request that is spelled as a topic."""
+        if packet.qos == 2:
+            self._carrier.abort("it published at QoS 2 (contract 1.4)", Ending.RULE_BROKEN)
+        elif packet.topic.startswith(self._prefix):
+            bag = packet.topic[len(self._prefix) :].removesuffix("/")
+            try:
+                message = message_from_bag(bag, packet.payload)
+            except MalformedBagError as error:
+                self._carrier.abort(f"a property bag cannot be read: {error}", Ending.RULE_BROKEN)
+            else:
+                self._take_message(packet, message)
+        else:
+            self._take_request(packet)
+
+    def acknowledged(self, packet_id: int) -> None:
+        """A PUBACK for what we delivered."""
+        self.conversation.acknowledged(packet_id)
+
+    def other(self, packet: Packet) -> None:
+        """Any packet that is neither PUBLISH nor PUBACK."""
+        match packet:
+            case Pingreq():
+                self._carrier.send(PINGRESP)
+            case Subscribe():
+                self.conversation.subscribing.add(partial(self._subscribe, packet))
+            case Unsubscribe():
+                self.conversation.subscribing.add(partial(self._unsubscribe, packet))
+            case Disconnect():
+                self._carrier.abort("it said goodbye", Ending.GOODBYE)
+            case _:
+                self._carrier.abort(f"{type(packet).__name__} has no place here", Ending.RULE_BROKEN)
+
+    # What the client is told
+
+    @property
+    def writable(self) -> bool:
+        return self._carrier.writable
+
+    def wants(self, endpoint: str) -> int | None:
+        try:
+            return self._wants[endpoint]
+        except KeyError:
+            qos = self._wants[endpoint] = granted(self._session.subscriptions, self._dialect.place(endpoint))
+            return qos
+
+    def deliver(self, endpoint: str, message: Message, packet_id: int, again: bool) -> bool:
+        topic = self._dialect.placed(endpoint, message)
+        self._carrier.send(encode_publish(topic, message.body, 1 if packet_id else 0, packet_id, dup=again))
+        return True
+
+    def tell_twin(self, status: int, request: str, body: JsonObject | None, version: int | None) -> None:
+        payload = b"" if body is None else msgspec.json.encode(body)
+        self._carrier.send(encode_publish(self._dialect.twin_reply(status, request, version), payload))
+
+    def tell_desired(self, patch: JsonObject, version: int) -> None:
+        """The version stands in topic and body (contract 1.7)."""
+        if self._dialect.takes_desired(self._session.subscriptions):
+            body = msgspec.json.encode({**patch, "$version": version})
+            self._carrier.send(encode_publish(self._dialect.desired_change(version), body))
+
+    @property
+    def takes_methods(self) -> bool:
+        return self._dialect.takes_methods(self._session.subscriptions)
+
+    def call(self, name: str, request: str, payload: bytes) -> None:
+        self._carrier.send(encode_publish(self._dialect.method_call(name, request), payload))
+
+    def end(self, reason: str, ending: Ending) -> None:
+        self._carrier.abort(reason, ending)
+
+    def farewell(self, ending: Ending, reason: str) -> bytes:
+        """What is sent last: MQTT 3.1.1 has no words for it."""
+        return b""
+
+    # Messages
+
+    def _take_message(self, packet: Publish, message: Message) -> None:
+        if packet.retain or packet.dup:
+            message = replace(message, properties={**message.properties, **_marks(packet)})
+        # What is short even if every character took four bytes need not be counted.
+        if len(packet.payload) + 4 * len(packet.topic) > MAX_SIZE and message.size() > MAX_SIZE:
+            why = f"a message of {message.size()} bytes is larger than {MAX_SIZE}"
+            self._carrier.abort(why, Ending.TOO_LARGE)
+            return
+        durable = self._hub.submit(self._identity, message)
+        if packet.qos:
+            self._acknowledgements.append((packet.packet_id, durable))
+        durable.add_done_callback(self._durable)
+
+    def _durable(self, stored: asyncio.Future[int]) -> None:
+        """Never acknowledged before it is durable; where it cannot be, the client is to send it again, later."""
+        if stored.cancelled():
+            self._carrier.abort("the hub is closing", Ending.CLOSING)
+        elif (error := stored.exception()) is not None:
+            logger.error("A message of %s could not be stored: %s", self._identity, error)
+            self._carrier.abort("its message could not be stored")
+        else:
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """In the order in which the messages came [MQTT-4.6.0-2]."""
+        waiting = self._acknowledgements
+        while waiting and not self.conversation.closed:
+            packet_id, durable = waiting[0]
+            if durable is not None and (not durable.done() or durable.exception() is not None):
+                return
+            waiting.popleft()
+            self._carrier.send(encode_puback(packet_id))
+
+    # Requests
+
+    def _take_request(self, packet: Publish) -> None:
+        try:
+            said = self._dialect.read(packet.topic, packet.payload)
+        except MalformedBagError as error:
+            self._carrier.abort(f"a property bag cannot be read: {error}", Ending.RULE_BROKEN)
+            return
+        match said:
+            case Message():
+                self._take_message(packet, said)
+                return
+            case TwinGet(rid):
+                self.conversation.ask_twin(rid)
+            case ReportedPatch(rid):
+                self.conversation.patch_reported(rid, packet.payload)
+            case MethodReply(status, rid):
+                self._take_reply(rid, status, packet.payload)
+            case None:
+                why = f"it published to {packet.topic[:200]!r}, which is not its own (contract 1.4)"
+                self._carrier.abort(why, Ending.NOT_ALLOWED)
+                return
+        if packet.qos:
+            self._acknowledgements.append((packet.packet_id, None))
+            self._acknowledge()
+
+    def _take_reply(self, rid: str, status: int, payload: bytes) -> None:
+        try:
+            self.conversation.answer(rid, status, payload)
+        except (msgspec.DecodeError, RecursionError):
+            self._carrier.abort("the answer to a method is not JSON (contract 1.5)", Ending.RULE_BROKEN)
+
+    # Subscriptions
+
+    async def _subscribe(self, packet: Subscribe) -> None:
+        subscriptions, codes = self._session.subscribed(packet.filters, self._dialect.may_subscribe)
+        await self._keep(subscriptions)
+        self._carrier.send(encode(Suback(packet.packet_id, codes)))
+        self.conversation.wake()
+
+    async def _unsubscribe(self, packet: Unsubscribe) -> None:
+        await self._keep(self._session.unsubscribed(packet.filters))
+        self._carrier.send(encode(Unsuback(packet.packet_id)))
+
+    async def _keep(self, subscriptions: dict[str, int]) -> None:
+        await self._hub.sessions.subscribe(self._session, subscriptions)
+        self._wants.clear()
+
+    def _last_words(self, will: Will | None) -> Message | None:
+        """The message that the will is: its topic was judged on admission."""
+        said = self._dialect.read(will.topic, will.payload) if will is not None else None
+        if will is None or not isinstance(said, Message):
+            return None
+        return replace(said, properties={**said.properties, **_RETAINED}) if will.retain else said
+
+
+_RETAINED = {"mqtt-retain": "true"}
+
+
+def _marks(packet: Publish) -> dict[str, str]:
+    """Flags of a packet that a message keeps as properties; nothing is ever retained (contract 1.4)."""
+    marks = {"mqtt-qos": str(packet.qos)}
+    if packet.retain:
+        marks |= _RETAINED
+    if packet.dup:
+        marks["mqtt-dup"] = "true"
+    return marks
