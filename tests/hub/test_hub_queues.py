@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hotori.hub.account import Account, Counters
 from hotori.hub.envelope import Delivery
-from hotori.hub.queue import Counters
 from hotori.hub.queues import Queues
 from hotori.model.identity import Identity
 from hotori.model.message import Message
@@ -59,9 +59,11 @@ async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
     await stores.close()
 
 
-async def accept(queues: Queues, body: bytes, *endpoints: str, priority: int = 1, expires: float = 0.0) -> None:
+async def accept(
+    queues: Queues, body: bytes, *endpoints: str, priority: int = 1, expires: float = 0.0, route: str = ""
+) -> None:
     message = Message(body, {"k": "v"}, {"mid": "1"}, SENDER, "out", 12.5)
-    await queues.submit(message, tuple(Delivery(endpoint, priority, expires) for endpoint in endpoints))
+    await queues.submit(message, tuple(Delivery(endpoint, priority, expires, route) for endpoint in endpoints))
 
 
 async def take(queues: Queues, endpoint: str, count: int) -> list[bytes]:
@@ -120,6 +122,42 @@ async def test_a_crash_may_repeat_but_never_loses_and_the_accounts_add_up(stores
     assert await take(queues, "a/x", 27) == [*expected, b"late"]
 
 
+async def test_every_route_has_an_account_that_survives_crashes(stores: Stores) -> None:
+    queues = await stores.open()
+    for number in range(20):
+        await accept(queues, b"%d" % number, "a/x", "b/y", route=f"route-{number % 2}")
+    await take(queues, "a/x", 5)
+    await queues._checkpoint()
+    await accept(queues, b"late", "a/x", route="route-1")
+    await stores.crash()
+
+    queues = await stores.open()
+    assert sorted(queues.accounts(), key=lambda account: (account.endpoint, account.route)) == [
+        Account("a/x", "route-0", 1, Counters(accepted=10, delivered=3, pending=7)),
+        Account("a/x", "route-1", 1, Counters(accepted=11, delivered=2, pending=9)),
+        Account("b/y", "route-0", 1, Counters(accepted=10, pending=10)),
+        Account("b/y", "route-1", 1, Counters(accepted=10, pending=10)),
+    ]
+
+
+async def test_what_no_route_took_is_counted_by_sender_across_crashes_and_trims(stores: Stores) -> None:
+    """5.3"""
+    queues = await stores.open()
+    for number in range(30):
+        await queues.unrouted.submit(Identity("edge-1", "camera" if number % 3 else None))
+    await queues._checkpoint()
+    await accept(queues, b"x", "a/x")
+    await queues.unrouted.submit(SENDER)
+    await stores.crash()
+
+    queues = await stores.open()
+    assert dict(queues.unrouted.counts) == {"edge-1": 10, "edge-1/camera": 21}
+    await take(queues, "a/x", 1)
+    await stores.close()
+    queues = await stores.open()
+    assert sum(queues.unrouted.counts.values()) == 31
+
+
 async def test_the_log_is_trimmed_behind_the_slowest(stores: Stores) -> None:
     queues = await stores.open()
     for number in range(60):
@@ -176,7 +214,18 @@ async def test_a_log_that_was_begun_anew_does_not_confuse_the_cursors() -> None:
 
     queues = Queues(MemoryLog(Shelf()), MemoryRecords(shelf))
     await queues.start()
-    assert queues.counters()["a/x"] == Counters(accepted=5, delivered=2, dropped=3)
+    assert queues.counters()["a/x"] == Counters(accepted=5, delivered=2, dropped=3, lost=3)
     await accept(queues, b"new", "a/x")
     assert await take(queues, "a/x", 1) == [b"new"]
     await queues.close()
+
+
+async def test_an_entry_that_is_no_message_is_told_and_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    shelf = Shelf()
+    await MemoryLog(shelf).append(b"what another program wrote")
+    queues = Queues(MemoryLog(shelf), MemoryRecords(shelf))
+    await queues.start()
+    await accept(queues, b"new", "a/x")
+    assert await take(queues, "a/x", 1) == [b"new"]
+    await queues.close()
+    assert "Entry 0 of the queues' log is no message" in caplog.text

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hotori.hub.account import Counters
 from hotori.hub.methods import MethodResult, NotOnlineError
-from hotori.hub.queue import Counters
 from hotori.hub.twins import TwinNotReadyError
 from hotori.hub.upstream import Upstream
 from hotori.model.identity import EDGE_HUB, Identity

@@ -173,7 +173,7 @@ def test_a_message_goes_once_to_each_endpoint_by_the_best_of_its_routes() -> Non
     }
     found = Router.compile(HubConfig(routes, time_to_live=7200)).route(CAMERA, message_source(CAMERA))
     assert found == (
-        Destination(Upstream(), 1, 60, ("low", "high")),
+        Destination(Upstream(), 1, 60, ("high", "low")),
         Destination(ModuleInput("b", "i"), 5, 7200, ("module",)),
     )
 
@@ -183,9 +183,13 @@ def test_of_two_routes_with_one_priority_the_message_lives_as_long_as_either_all
         "short": RouteSpec("short", "FROM /* INTO $upstream", time_to_live=60),
         "inherits": RouteSpec("inherits", "FROM /* INTO $upstream"),
     }
-    for hub, expected in ((-1, -1), (7200, 7200), (30, 60)):
+    for hub, expected, names in (
+        (-1, -1, ("inherits", "short")),
+        (7200, 7200, ("inherits", "short")),
+        (30, 60, ("short", "inherits")),
+    ):
         (found,) = Router.compile(HubConfig(routes, time_to_live=hub)).route(LEAF, message_source(LEAF))
-        assert found == Destination(Upstream(), LOWEST_PRIORITY, expected, ("short", "inherits"))
+        assert found == Destination(Upstream(), LOWEST_PRIORITY, expected, names)
 
 
 def test_a_message_that_no_route_takes_goes_nowhere() -> None:

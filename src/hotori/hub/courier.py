@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hotori.hub.head import Ending, Head
-from hotori.hub.queue import Item, Queue
+from hotori.hub.lane import Item
+from hotori.hub.queue import NOTHING_URGENT, Queue
 from hotori.hub.queues import Queues
 from hotori.hub.session import Session
 from hotori.model.message import Message
@@ -68,7 +69,7 @@ class Courier:
         """The client has the message of this id; an id that is not out is let go."""
         parcel = self._out.pop(packet_id, None)
         if parcel is not None:
-            self._session.packet_ids.pop((parcel.queue.endpoint, parcel.item.number), None)
+            self._session.packet_ids.pop((parcel.queue.endpoint, parcel.item.offset), None)
             parcel.queue.deliver(parcel.item)
             self.wake()
 
@@ -117,8 +118,13 @@ class Courier:
 
     def _next_queue(self) -> Queue | None:
         """The queue whose head is the most urgent, of those that the client has subscribed to."""
-        queues = [queue for queue in self._queues.group(self._group) if queue.head() and self._wanted(queue)]
-        return min(queues, key=_urgency, default=None)
+        found: Queue | None = None
+        best = NOTHING_URGENT
+        for queue in self._queues.group(self._group):
+            urgency = queue.urgency()
+            if urgency < best and self._wanted(queue):
+                found, best = queue, urgency
+        return found
 
     def _wanted(self, queue: Queue) -> bool:
         return self._head.wants(queue.endpoint) is not None
@@ -151,27 +157,21 @@ class Courier:
             self._send_to_be_acknowledged(queue, item, message)
 
     def _send_to_be_acknowledged(self, queue: Queue, item: Item, message: Message) -> None:
-        packet_id = self._session.packet_id(queue.endpoint, item.number)
+        packet_id = self._session.packet_id(queue.endpoint, item.offset)
         if self._head.deliver(queue.endpoint, message, packet_id, item.attempts > 1):
             self._out[packet_id] = _Parcel(queue, item, self._now() + self._terms.patience)
         else:
-            self._session.packet_ids.pop((queue.endpoint, item.number), None)
+            self._session.packet_ids.pop((queue.endpoint, item.offset), None)
             queue.drop(item)
 
     def _forget_settled(self) -> None:
         """Ids of deliveries that expired while the client was away are free again."""
         known = self._session.packet_ids
         self._session.packet_ids = {
-            (endpoint, number): packet_id
-            for (endpoint, number), packet_id in known.items()
-            if number in self._queues.queue(endpoint)
+            (endpoint, offset): packet_id
+            for (endpoint, offset), packet_id in known.items()
+            if offset in self._queues.queue(endpoint)
         }
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _urgency(queue: Queue) -> tuple[int, int]:
-    item = queue.head()
-    assert item is not None
-    return item.priority, item.offset

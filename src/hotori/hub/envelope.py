@@ -1,9 +1,13 @@
-"""Messages as a log keeps them: compact bytes with everything that the hub knows of them."""
+"""Messages as a log keeps them: compact bytes with everything that the hub knows of them.
+
+The endpoints come first, so that they can be read without the rest. What no route took stands there without its
+body: only so that its account survives a crash.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,28 +18,43 @@ FOR_EVER = 0.0
 """The expiry of a message that never expires."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One endpoint that a message goes to. Lower priorities leave first; `expires` is in Unix seconds."""
+class Delivery(NamedTuple):
+    """One endpoint that a message goes to. Lower priorities leave first; `expires` is in Unix seconds.
+
+    `route` is the name of the route that decided, empty where none did.
+    """
 
     endpoint: str
     priority: int
     expires: float = FOR_EVER
+    route: str = ""
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    body: bytes
-    properties: dict[str, str]
-    system: dict[str, str]
+    deliveries: tuple[Delivery, ...]
     device: str
     module: str | None
     output: str | None
     enqueued_at: float
-    deliveries: list[tuple[str, int, float]]
+    system: dict[str, str]
+    properties: dict[str, str]
+    body: bytes
+
+
+class _Unrouted(msgspec.Struct, array_like=True):
+    deliveries: tuple[Delivery, ...]
+    device: str
+    module: str | None
+
+
+class _Address(msgspec.Struct, array_like=True):
+    deliveries: tuple[Delivery, ...]
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Stored)
+_unrouted_decoder = msgspec.msgpack.Decoder(_Unrouted)
+_address_decoder = msgspec.msgpack.Decoder(_Address)
 
 
 def encode_envelope(message: Message, deliveries: tuple[Delivery, ...] = ()) -> bytes:
@@ -43,14 +62,14 @@ def encode_envelope(message: Message, deliveries: tuple[Delivery, ...] = ()) -> 
     sender = message.sender
     return _encoder.encode(
         _Stored(
-            body=message.body,
-            properties=_plain(message.properties),
-            system=_plain(message.system),
-            device=sender.device if sender else "",
-            module=sender.module if sender else None,
-            output=message.output,
-            enqueued_at=message.enqueued_at,
-            deliveries=[(delivery.endpoint, delivery.priority, delivery.expires) for delivery in deliveries],
+            deliveries,
+            sender.device if sender else "",
+            sender.module if sender else None,
+            message.output,
+            message.enqueued_at,
+            _plain(message.system),
+            _plain(message.properties),
+            message.body,
         )
     )
 
@@ -70,4 +89,20 @@ def decode_envelope(data: bytes) -> tuple[Message, tuple[Delivery, ...]]:
         output=stored.output,
         enqueued_at=stored.enqueued_at,
     )
-    return message, tuple(Delivery(*delivery) for delivery in stored.deliveries)
+    return message, stored.deliveries
+
+
+def decode_deliveries(data: bytes) -> tuple[Delivery, ...]:
+    """The endpoints of an envelope. Raises msgspec.MsgspecError where the bytes are no envelope."""
+    return _address_decoder.decode(data).deliveries
+
+
+def encode_unrouted(sender: Identity) -> bytes:
+    """The trace of a message that no route took."""
+    return _encoder.encode(_Unrouted((), sender.device, sender.module))
+
+
+def decode_unrouted(data: bytes) -> Identity:
+    """What `encode_unrouted` was given; also from the envelope of a message without deliveries."""
+    stored = _unrouted_decoder.decode(data)
+    return Identity(stored.device, stored.module)

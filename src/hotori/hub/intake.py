@@ -35,22 +35,19 @@ class EventIntake:
 class RoutingIntake:
     """An edge device's: the router decides. `router` may be replaced at any time.
 
-    A message that no route takes is dropped and counted in `unrouted`.
+    A message that no route takes is dropped, and counted by the queues (contract 5.3).
     """
 
     def __init__(self, router: Router, queues: Queues) -> None:
         self.router = router
-        self.unrouted = 0
         self._queues = queues
 
     def submit(self, message: Message) -> asyncio.Future[int]:
         routed = self.route(message, message_source(message))
         if routed is not None:
             return routed
-        self.unrouted += 1
-        nowhere: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        nowhere.set_result(-1)
-        return nowhere
+        assert message.sender is not None
+        return self._queues.unrouted.submit(message.sender)
 
     def route(self, message: Message, source: str) -> asyncio.Future[int] | None:
         """As `submit`, for a message from another source than its sender's own; None where no route takes it."""
@@ -63,7 +60,7 @@ class RoutingIntake:
 def _delivery(message: Message, destination: Destination) -> Delivery:
     forever = destination.time_to_live < 0
     expires = FOR_EVER if forever else message.enqueued_at + destination.time_to_live
-    return Delivery(_endpoint(message, destination), destination.priority, expires)
+    return Delivery(_endpoint(message, destination), destination.priority, expires, destination.routes[0])
 
 
 def _endpoint(message: Message, destination: Destination) -> str:

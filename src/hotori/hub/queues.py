@@ -18,16 +18,19 @@ from functools import partial
 
 import msgspec
 
-from hotori.hub.envelope import Delivery, decode_envelope, encode_envelope
-from hotori.hub.queue import Counters, Cursor, Item, Logged, Queue
+from hotori.hub.account import Account, Counters
+from hotori.hub.envelope import Delivery, decode_deliveries, decode_envelope, encode_envelope
+from hotori.hub.lane import Item, LaneCursor
+from hotori.hub.queue import Queue
+from hotori.hub.unrouted import Unrouted
 from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.problems import Problem
 from hotori.problems.storage import QUEUES_FULL
-from hotori.store.log import Log
+from hotori.store.log import Entry, Log
 from hotori.store.records import Record, Records
 
-COLLECTION = "cursors"
+COLLECTION = "lanes"
 CHECKPOINT_SECONDS = 1.0
 SWEEP_SECONDS = 1800.0
 _REPLAY_BATCH = 512
@@ -78,15 +81,16 @@ class Queues:
         self._groups: dict[str, list[Queue]] = {}
         self._listeners: dict[str, Callable[[Queue], None]] = {}
         self._indexed = 0
+        self.unrouted = Unrouted(log, records)
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Read the cursors, and the log into the queues."""
-        cursors = {record.key: _decode(record.value) for record in await self._saved()}
-        entries = await self._replay()
-        for endpoint in cursors.keys() | entries.keys():
-            cursor = _fitting(cursors.get(endpoint, Cursor()), self._log.next)
-            self.queue(endpoint).restore(cursor, entries.get(endpoint, ()))
+        for record in await self._saved():
+            cursors = msgspec.msgpack.decode(record.value, type=tuple[LaneCursor, ...])
+            self.queue(record.key).restore(_fitting(cursor, self._log.next) for cursor in cursors)
+        await self.unrouted.load()
+        await self._replay()
         self._keeper = asyncio.create_task(self._keep(), name="queue keeper")
 
     async def close(self) -> None:
@@ -138,11 +142,15 @@ class Queues:
     async def forget(self, endpoint: str) -> None:
         """Let go of what is pending for an endpoint that is no more, and begin its accounts anew."""
         self.queue(endpoint).begin_anew(self._indexed)
-        await self._records.put(COLLECTION, endpoint, msgspec.msgpack.encode(self.queue(endpoint).cursor()))
+        await self._records.put(COLLECTION, endpoint, msgspec.msgpack.encode(self.queue(endpoint).cursors()))
 
     def counters(self) -> Mapping[str, Counters]:
         """The accounts of every endpoint."""
         return {endpoint: queue.counters for endpoint, queue in self._queues.items()}
+
+    def accounts(self) -> Sequence[Account]:
+        """The accounts of every route to every endpoint, also of routes that are no more."""
+        return [account for queue in self._queues.values() for account in queue.accounts]
 
     def total(self, group: str) -> Counters:
         """The accounts of a group together."""
@@ -153,8 +161,8 @@ class Queues:
             return
         offset = appended.result()
         self._indexed = offset + 1
-        for delivery in deliveries:
-            self.queue(delivery.endpoint).add(Logged(offset, delivery.priority, delivery.expires))
+        for endpoint, priority, expires, route in deliveries:
+            self.queue(endpoint).add(offset, priority, expires, route)
 
     async def _saved(self) -> list[Record]:
         saved = batch = await self._records.list(COLLECTION)
@@ -163,18 +171,28 @@ class Queues:
             saved = saved + batch
         return saved
 
-    async def _replay(self) -> dict[str, list[Logged]]:
-        """What the log still holds, by endpoint."""
-        found: dict[str, list[Logged]] = {}
+    async def _replay(self) -> None:
+        """Read what the log still holds into the queues."""
         offset = self._log.first
         while batch := await self._log.read(offset, _REPLAY_BATCH):
             for entry in batch:
-                for delivery in decode_envelope(entry.data)[1]:
-                    logged = Logged(entry.offset, delivery.priority, delivery.expires)
-                    found.setdefault(delivery.endpoint, []).append(logged)
+                self._replay_entry(entry)
             offset = batch[-1].offset + 1
         self._indexed = self._log.next
-        return found
+        for queue in self._queues.values():
+            if lost := queue.replayed():
+                logger.error("%d messages for %s were lost on disk; they are counted as dropped", lost, queue.endpoint)
+
+    def _replay_entry(self, entry: Entry) -> None:
+        try:
+            deliveries = decode_deliveries(entry.data)
+            if not deliveries:
+                self.unrouted.replay(entry)
+        except msgspec.MsgspecError as error:
+            logger.error("Entry %d of the queues' log is no message and is left out: %s", entry.offset, error)
+            return
+        for endpoint, priority, expires, route in deliveries:
+            self.queue(endpoint).replay(entry.offset, priority, expires, route)
 
     async def _keep(self) -> None:
         """Save cursors, expire what waited too long, and keep the log within its bounds, until cancelled."""
@@ -192,22 +210,22 @@ class Queues:
 
     async def _checkpoint(self) -> None:
         changed = [queue for queue in self._queues.values() if queue.changed]
-        if not changed:
+        if not changed and not self.unrouted.changed:
             return
         floor = self._floor()
-        cursors = [(queue.endpoint, msgspec.msgpack.encode(queue.cursor())) for queue in changed]
+        cursors = [(queue.endpoint, msgspec.msgpack.encode(queue.cursors())) for queue in changed]
         saving = (self._records.put(COLLECTION, endpoint, cursor) for endpoint, cursor in cursors)
         try:
-            await asyncio.gather(*saving)
+            await asyncio.gather(*saving, self.unrouted.save())
         except Problem:
             for queue in changed:
-                queue.changed = True
+                queue.touch()
             raise
         await self._log.trim(floor)
 
     def _floor(self) -> int:
         """The offset below which nothing is pending for anyone."""
-        return min((queue.floor_offset for queue in self._queues.values() if len(queue)), default=self._indexed)
+        return min(self._indexed, min((queue.floor for queue in self._queues.values()), default=self._indexed))
 
     def _sweep(self, now: float) -> None:
         expired = sum(queue.sweep(now) for queue in self._queues.values())
@@ -225,10 +243,6 @@ class Queues:
             logger.error("%s", Problem(QUEUES_FULL, dropped=dropped, capacity=self._capacity))
 
 
-def _fitting(cursor: Cursor, end: int) -> Cursor:
+def _fitting(cursor: LaneCursor, end: int) -> LaneCursor:
     """The cursor, or where the log was begun anew since: one for which every entry is a later one."""
-    return cursor if cursor.upto <= end else replace(cursor, floor_offset=0, upto=0)
-
-
-def _decode(value: bytes) -> Cursor:
-    return msgspec.msgpack.decode(value, type=Cursor)
+    return cursor if cursor.upto <= end else replace(cursor, upto=0, front=0, early=(), gaps=())

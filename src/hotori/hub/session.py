@@ -19,7 +19,7 @@ _MOST_SUBSCRIPTIONS = 64
 class Session:
     """One identity's. `subscriptions` are granted QoS (0 or 1) by topic filter; `clean` ends with the connection.
 
-    `packet_ids` are those of deliveries that were not acknowledged, by endpoint and number in its queue: after a
+    `packet_ids` are those of deliveries that were not acknowledged, by endpoint and offset in the log: after a
     reconnect they are sent again under the same id [MQTT-4.4.0-1].
     """
 
@@ -47,14 +47,14 @@ class Session:
         """The subscriptions without these."""
         return {known: qos for known, qos in self.subscriptions.items() if known not in filters}
 
-    def packet_id(self, endpoint: str, number: int) -> int:
+    def packet_id(self, endpoint: str, offset: int) -> int:
         """The id for a delivery: the one it had before, or one that is not in use."""
-        known = self.packet_ids.get((endpoint, number))
+        known = self.packet_ids.get((endpoint, offset))
         if known is not None:
             return known
         used = set(self.packet_ids.values())
         self._last_id = self._last_id % MAX_PACKET_ID + 1
         while self._last_id in used:
             self._last_id = self._last_id % MAX_PACKET_ID + 1
-        self.packet_ids[endpoint, number] = self._last_id
+        self.packet_ids[endpoint, offset] = self._last_id
         return self._last_id

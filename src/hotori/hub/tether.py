@@ -10,9 +10,10 @@ from functools import partial
 
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.hub import Hub
+from hotori.hub.lane import Item
 from hotori.hub.methods import MethodError, MethodTimeoutError
 from hotori.hub.mirror import adopted, confirmed, desired_adopted, unconfirmed
-from hotori.hub.queue import Item, Queue
+from hotori.hub.queue import Queue
 from hotori.hub.queues import upstream_endpoint
 from hotori.model.identity import Identity
 from hotori.model.json import Json, JsonObject

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from hotori.hub.account import Counters
 from hotori.hub.hub import Hub
-from hotori.hub.queue import Counters, Queue
+from hotori.hub.queue import Queue
 from hotori.hub.tether import Above, Tether
 from hotori.hub.twins import TwinChange, TwinNotReadyError
 from hotori.model.identity import EDGE_HUB, Identity

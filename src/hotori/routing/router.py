@@ -36,7 +36,8 @@ _MOST_SOURCES = 4096
 class Destination:
     """One copy of a message: to an endpoint, by the best of the routes that lead there.
 
-    `priority` 0 goes first; `time_to_live` is in seconds, negative for ever; `routes` are all that matched.
+    `priority` 0 goes first; `time_to_live` is in seconds, negative for ever; `routes` are all that matched,
+    the one that decided first.
     """
 
     endpoint: Endpoint
@@ -126,8 +127,8 @@ def _destinations(routes: Iterable[CompiledRoute]) -> tuple[Destination, ...]:
 def _destination(endpoint: Endpoint, routes: list[CompiledRoute]) -> Destination:
     """The route of the highest priority decides; of two such, the one whose messages live longer."""
     best = min(routes, key=lambda compiled: (compiled.spec.priority, -_length(compiled.time_to_live)))
-    names = tuple(compiled.spec.name for compiled in routes)
-    return Destination(endpoint, best.spec.priority, best.time_to_live, names)
+    others = (compiled.spec.name for compiled in routes if compiled is not best)
+    return Destination(endpoint, best.spec.priority, best.time_to_live, (best.spec.name, *others))
 
 
 def _length(time_to_live: int) -> float:
