@@ -54,6 +54,7 @@ class Claim:
     token: SasToken | None
     model_id: str | None = None
     client_type: str = ""
+    auth_chain: str | None = None
 
     @property
     def by_device_key(self) -> bool:
@@ -128,16 +129,23 @@ def _read_user_name(connect: Connect) -> Claim | Refusal:
     if rest.startswith("?") or "api-version=" in module or not slash:
         module, query = "", rest
     if not hub or not device:
-        return _unreadable("it has not the parts HUB, DEVICE and ?api-version=…")
+        return unreadable("it has not the parts HUB, DEVICE and ?api-version=…")
     fields = {name: unquote(value) for name, _, value in (part.partition("=") for part in query.lstrip("?").split("&"))}
     if not fields.get("api-version"):
-        return _unreadable("api-version is missing")
+        return unreadable("api-version is missing")
     try:
         identity = Identity(device, module or None)
     except Problem as problem:
-        return _unreadable(problem.title())
+        return unreadable(problem.title())
     password = (connect.password or b"").decode(errors="replace")
-    return Claim(identity, hub, SasToken.parse(password), fields.get("model-id"), fields.get("DeviceClientType", ""))
+    return Claim(
+        identity,
+        hub,
+        SasToken.parse(password),
+        fields.get("model-id"),
+        fields.get("DeviceClientType", ""),
+        fields.get("auth-chain"),
+    )
 
 
 def _judge_audience(claim: Claim, token: SasToken, names: list[str]) -> Refusal | None:
@@ -159,7 +167,8 @@ def _own_will(connect: Connect, identity: Identity) -> bool:
         return False
 
 
-def _unreadable(reason: str) -> Refusal:
+def unreadable(reason: str) -> Refusal:
+    """The refusal of a user name that is not in the form of contract 1.2."""
     return _refuse(ConnackCode.BAD_CREDENTIALS, USER_NAME_MALFORMED, reason=reason)
 
 

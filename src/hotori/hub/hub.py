@@ -65,7 +65,7 @@ class Hub:
         self.twins = Twins(records, clock, twin_gate)
         self.sessions = Sessions(records, clock)
         self.methods = Methods(self.sessions)
-        self.admissions = Admissions(directory, lambda: (self.name, *self.host_names), clock)
+        self.admissions = Admissions(directory, lambda: (self.name, *self.host_names), clock, device)
         self.connections: set[Carrier] = set()
         self.twins.desired_watchers.append(self._tell_desired)
 
@@ -100,6 +100,11 @@ class Hub:
         addressed = {**message.system, "to": f"/devices/{device}/messages/deviceBound"}
         stamped = replace(message, system=addressed, enqueued_at=now)
         await self.queues.submit(stamped, (Delivery(endpoint, 0, now + time_to_live),))
+
+    def disconnect_behind(self, device: str) -> None:
+        """The device may not speak for others any more as it did: everyone whom it speaks for has to come again."""
+        for identity in self.admissions.spoken_for(device):
+            self.sessions.disconnect(identity, f"{device} was changed, which spoke for it")
 
     async def forget(self, identity: Identity) -> None:
         """The identity was removed from the directory: end its connection and let go what is kept for it."""

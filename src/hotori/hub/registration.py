@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from hotori.model.identity import Identity
+from hotori.model.identity import Identity, is_name
 from hotori.model.secret import Secret
+
+_SCOPE = "ms-azure-iot-edge://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,14 @@ class Registration:
     def etag(self) -> str:
         """Different for every version of every generation; without quotation marks (contract 2.2)."""
         return base64.b64encode(f"{self.generation}.{self.version}".encode()).decode()
+
+
+def own_scope(device: str, generation: str) -> str:
+    """What the children of an edge device name as their parent's (contract 2.2)."""
+    return f"{_SCOPE}{device}-{generation}"
+
+
+def device_of_scope(scope: str) -> str | None:
+    """The edge device whose scope it is; None where the text is no scope."""
+    device, dash, _ = scope.removeprefix(_SCOPE).rpartition("-")
+    return device if dash and is_name(device) else None

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import msgspec
 
-from hotori.hub.registration import Registration
-from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity, is_name
+from hotori.hub.registration import Registration, device_of_scope, own_scope
+from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.sas import decode_key
 from hotori.model.secret import Secret
 from hotori.problems import Problem
@@ -29,7 +29,6 @@ IOT_EDGE = "IotEdge"
 """Who manages the modules that a deployment created."""
 
 _KEY_BYTES = 32
-_SCOPE = "ms-azure-iot-edge://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +156,8 @@ class Registry:
 
     async def with_scope(self, scope: str) -> Registration | None:
         """The edge device that has this scope of its own."""
-        device, dash, _ = scope.removeprefix(_SCOPE).rpartition("-")
-        if not dash or not is_name(device):
+        device = device_of_scope(scope)
+        if device is None:
             return None
         found = await self.find(Identity(device))
         return found if found is not None and found.edge and found.scope == scope else None
@@ -200,7 +199,7 @@ class Registry:
         if draft.parent_scope is not None:
             parents = (await self._known_scope(draft.parent_scope),) if draft.parent_scope else ()
         if registration.edge:
-            own = f"{_SCOPE}{registration.identity.device}-{registration.generation}"
+            own = own_scope(registration.identity.device, registration.generation)
             return replace(registration, scope=own, parent_scopes=tuple(scope for scope in parents if scope != own))
         return replace(registration, scope=parents[0] if parents else None, parent_scopes=parents)
 

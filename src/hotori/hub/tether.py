@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from hotori.hub.auth_chain import chain_to
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.hub import Hub
 from hotori.hub.lane import Item
 from hotori.hub.methods import MethodError, MethodTimeoutError
 from hotori.hub.mirror import adopted, confirmed, desired_adopted, unconfirmed
+from hotori.hub.pace import Pace
 from hotori.hub.queue import Queue
 from hotori.hub.queues import upstream_endpoint
-from hotori.model.identity import Identity
+from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import Json, JsonObject
 from hotori.model.sas import sign
 from hotori.problems import Problem
@@ -30,18 +32,27 @@ from hotori.sdk.twin_requests import TwinDocument
 WINDOW = 32
 """Messages of one sender on their way up without an acknowledgement."""
 LONGEST_METHOD = 300.0
+LIVE_SECONDS = 10.0
+"""A message that waited longer than this is one of a backlog, and leaves at the pace of catching up."""
 _AGAIN_SECONDS = 5.0
+_AHEAD_SECONDS = 0.02
+"""How far ahead of the pace a sender may run, so that it need not sleep for every message."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """Where the hub above is reached and how, and its name in user names and tokens."""
+    """Where the hub above is reached and how, its name in user names and tokens, and how fast a backlog goes up.
+
+    The edge hub's own connection dials `endpoint`; all others dial `behind`.
+    """
 
     endpoint: Endpoint | EndpointSource
+    behind: EndpointSource
     hub: str
     options: ConnectionOptions
+    pace: Pace
 
 
 class Tether:
@@ -51,8 +62,10 @@ class Tether:
         self.identity = identity
         self.queue: Queue = hub.queues.queue(upstream_endpoint(identity))
         self.synced = asyncio.Event()
-        self.connection = HubConnection(above.endpoint, above.hub, identity, self._token, above.options)
+        assert hub.device is not None, "only an edge device's hub has one above it"
         self._hub, self._above = hub, above
+        self._speaker = Identity(hub.device, EDGE_HUB)
+        self.connection = self._make_connection()
         self._out: set[Item] = set()
         self._woken = asyncio.Event()
         self._stale = asyncio.Event()
@@ -91,14 +104,27 @@ class Tether:
             self.queue.give_back(item)
         self._out.clear()
 
+    def _make_connection(self) -> HubConnection:
+        """The edge hub's own, or one on behalf of somebody, with the edge hub's token (contract 11.3)."""
+        above = self._above
+        if self.identity == self._speaker:
+            return HubConnection(above.endpoint, above.hub, self.identity, self._token, above.options)
+        return HubConnection(above.behind, above.hub, self.identity, self._token, above.options, self._chain)
+
     async def _token(self, expiry: int) -> str:
         try:
-            registration = await self._hub.directory.find(self.identity)
+            registration = await self._hub.directory.find(self._speaker)
         except DirectoryNotReadyError as error:
-            raise Problem(HUB_NOT_READY, identity=self.identity, reason=str(error) or "it was just started") from error
+            raise _not_ready(self._speaker, error) from error
         if registration is None:
-            raise Problem(IDENTITY_UNKNOWN, identity=self.identity)
-        return sign(f"{self._above.hub}/{self.identity.path()}", registration.primary, expiry)
+            raise Problem(IDENTITY_UNKNOWN, identity=self._speaker)
+        return sign(f"{self._above.hub}/{self._speaker.path()}", registration.primary, expiry)
+
+    async def _chain(self) -> str:
+        try:
+            return str(await chain_to(self.identity, self._hub.directory, self._speaker.device))
+        except DirectoryNotReadyError as error:
+            raise _not_ready(self.identity, error) from error
 
     async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it for ever; what fails is said and tried again."""
@@ -122,19 +148,35 @@ class Tether:
 
     async def _post(self, item: Item) -> None:
         try:
-            message = await self._hub.queues.load(item)
-            arrived = self.connection.post(message) if message else None
-        except Problem as problem:
-            if problem.kind is not MESSAGE_TOO_LARGE:
-                self.queue.give_back(item)
-                raise
-            arrived = None
+            arrived = await self._sent(item)
+        except BaseException:
+            self.queue.give_back(item)
+            raise
         if arrived is None:
             logger.error("A message of %s cannot go up and is dropped", self.identity)
             self.queue.drop(item)
         else:
             self._out.add(item)
             arrived.add_done_callback(partial(self._arrived, item))
+
+    async def _sent(self, item: Item) -> asyncio.Future[None] | None:
+        """Begin to send it, when it is its turn; None where it can never be sent."""
+        message = await self._hub.queues.load(item)
+        if message is None:
+            return None
+        if message.enqueued_at < self._hub.clock() - LIVE_SECONDS:
+            await self._take_turn()
+        try:
+            return self.connection.post(message)
+        except Problem as problem:
+            if problem.kind is not MESSAGE_TOO_LARGE:
+                raise
+            return None
+
+    async def _take_turn(self) -> None:
+        wait = self._above.pace.turn(asyncio.get_running_loop().time())
+        if wait > _AHEAD_SECONDS:
+            await asyncio.sleep(wait)
 
     def _arrived(self, item: Item, arrived: asyncio.Future[None]) -> None:
         """Off the books only once the hub above has it durably."""
@@ -202,3 +244,7 @@ class Tether:
         except MethodError as error:
             return (504 if isinstance(error, MethodTimeoutError) else 404), {"message": str(error)}
         return result.status, result.payload
+
+
+def _not_ready(identity: Identity, error: DirectoryNotReadyError) -> Problem:
+    return Problem(HUB_NOT_READY, identity=identity, reason=str(error) or "it was just started")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from hotori.hub.account import Counters
 from hotori.hub.hub import Hub
+from hotori.hub.pace import Pace
 from hotori.hub.queue import Queue
 from hotori.hub.tether import Above, Tether
 from hotori.hub.twins import TwinChange, TwinNotReadyError
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.problems import Problem
+from hotori.sdk.backoff import Backoff
 from hotori.sdk.endpoint import Endpoint, EndpointSource
-from hotori.sdk.link import DEFAULT_OPTIONS, ConnectionOptions
+from hotori.sdk.link import ConnectionOptions
 from hotori.sdk.method_answer import MethodHandler
 
 GROUP = "upstream"
@@ -21,12 +24,20 @@ LINGER_SECONDS = 60.0
 """How long a tether stays after its identity has left and everything of it went up."""
 PATIENCE_SECONDS = 10.0
 """How long a client waits for a twin that never came down yet."""
+CATCH_UP = 1000.0
+"""Messages a second, of all senders together, that go up of what waited; what is fresh is not held back."""
+UPSTREAM_OPTIONS = ConnectionOptions(keep_alive=20, backoff=Backoff(first=1.0, longest=60.0, refused=2.0))
+"""A dead line is noticed within the keep-alive; attempts are 1 to 60 seconds apart (contract 5.3)."""
+LONGEST_KNOCK = 15.0
+"""The edge hub's own connection tries at least so often (seconds); all others follow as soon as it stands."""
+_SPREAD = 0.002
+"""Seconds for each connection within which all of them come back."""
 
 logger = logging.getLogger(__name__)
 
 
 class Upstream:
-    """Each local identity speaks to the hub above as itself, with its own key from the directory.
+    """The edge hub speaks to the hub above for each identity, with its own token (contract 11.3).
 
     A tether opens when the identity connects here, when a message of it waits to go up, or when its twin is
     asked for, and closes when none of that holds for `linger` seconds. The edge hub's own stays. Twins that
@@ -40,12 +51,14 @@ class Upstream:
         *,
         linger: float = LINGER_SECONDS,
         patience: float = PATIENCE_SECONDS,
-        options: ConnectionOptions = DEFAULT_OPTIONS,
+        options: ConnectionOptions = UPSTREAM_OPTIONS,
+        catch_up: float = CATCH_UP,
     ) -> None:
         assert hub.device is not None, "only an edge device's hub has one above it"
         self.identity = Identity(hub.device, EDGE_HUB)
         self._hub = hub
-        self._above = Above(endpoint, hub.name, options)
+        self._endpoint, self._options = endpoint, options
+        self._above = Above(endpoint, self._behind, hub.name, options, Pace(catch_up))
         self._linger, self._patience = linger, patience
         self._tethers: dict[Identity, Tether] = {}
         self._methods: dict[Identity, MethodHandler] = {}
@@ -97,7 +110,8 @@ class Upstream:
         """The identity's tether, which begins to be when it is first needed."""
         tether = self._tethers.get(identity)
         if tether is None:
-            tether = self._tethers[identity] = Tether(self._hub, self._above, identity, self._methods.get(identity))
+            above = self._knocking() if identity == self.identity else self._above
+            tether = self._tethers[identity] = Tether(self._hub, above, identity, self._methods.get(identity))
         return tether
 
     async def ready(self, identity: Identity) -> None:
@@ -110,6 +124,20 @@ class Upstream:
                 await tether.synced.wait()
         except TimeoutError as error:
             raise TwinNotReadyError(f"the twin of {identity} has not come from the cloud yet") from error
+
+    def _knocking(self) -> Above:
+        """How the edge hub itself dials: it finds out for all others when the hub above is there again."""
+        backoff = self._options.backoff
+        often = replace(backoff, longest=min(backoff.longest, LONGEST_KNOCK))
+        return replace(self._above, options=replace(self._options, backoff=often))
+
+    async def _behind(self) -> Endpoint:
+        """Where the others dial: only while the edge hub itself is connected, and not all in one moment."""
+        own = self.open(self.identity).connection
+        if not own.connected:
+            await own.wait_connected()
+            await asyncio.sleep(len(self._tethers) * _SPREAD * self._options.jitter())
+        return self._endpoint if isinstance(self._endpoint, Endpoint) else await self._endpoint()
 
     def _wake(self, queue: Queue) -> None:
         self.open(Identity.parse(queue.endpoint.partition("/")[2])).wake()

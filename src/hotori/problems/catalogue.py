@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hotori.problems import identity, images, manifest, modules, network, solution, storage, vision
+from hotori.problems import gateway, identity, images, manifest, modules, network, solution, storage, vision
 from hotori.problems.kind import Kind
 
 AREAS: dict[str, tuple[Kind, ...]] = {
     "identity": identity.KINDS,
+    "gateway": gateway.KINDS,
     "network": network.KINDS,
     "storage": storage.KINDS,
     "manifest": manifest.KINDS,

@@ -40,7 +40,7 @@ from hotori.problems import Problem
 from hotori.problems.connections import HANDLER_FAILED, MESSAGE_TOO_LARGE
 from hotori.sdk.backoff import Backoff
 from hotori.sdk.desired import DesiredFollower, DesiredHandler, DesiredPatch
-from hotori.sdk.endpoint import Endpoint, EndpointSource, TokenSource, key_tokens
+from hotori.sdk.endpoint import ChainSource, Endpoint, EndpointSource, TokenSource, key_tokens
 from hotori.sdk.inbox import Delivery, Inbox
 from hotori.sdk.link import DEFAULT_OPTIONS, ConnectionOptions, ConnectionState, Link
 from hotori.sdk.method_answer import MethodHandler, answer_method
@@ -75,7 +75,7 @@ class HubConnection:
     """An async context manager: open it, register handlers before or after, and send.
 
     `hub` is the hub's name (in tokens and user names), also where `endpoint` leads to a gateway. `endpoint` may be
-    a function that finds it anew before each attempt.
+    a function that finds it anew before each attempt. With `chain` an edge hub speaks for `identity`.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class HubConnection:
         identity: Identity,
         token: TokenSource,
         options: ConnectionOptions = DEFAULT_OPTIONS,
+        chain: ChainSource | None = None,
     ) -> None:
         self.hub, self.identity = hub, identity
         self._link = Link(
@@ -96,6 +97,7 @@ class HubConnection:
             on_publish=self._on_publish,
             on_connected=self._on_link_up,
             on_left=self._on_link_down,
+            chain=chain,
         )
         self._link.subscriptions.add(TWIN_RESPONSES)
         self._inbox = Inbox(options.concurrency, self._on_delivery)

@@ -16,12 +16,16 @@ API_VERSION = "2021-04-12"
 USER_AGENT = f"hotori/{__version__}"
 
 
-def introduction(hub: str, identity: Identity, token: str, keep_alive: int) -> Connect:
-    """The CONNECT of an identity (contract 1.2): a session that outlives its connections."""
+def introduction(hub: str, identity: Identity, token: str, keep_alive: int, auth_chain: str | None = None) -> Connect:
+    """The CONNECT of an identity (contract 1.2): a session that outlives its connections.
+
+    With `auth_chain` an edge hub speaks for the identity, and the token is the edge hub's own (contract 11.3).
+    """
+    chain = f"&auth-chain={quote(auth_chain, safe='')}" if auth_chain else ""
     agent = quote(USER_AGENT, safe="")
     return Connect(
         client_id=str(identity),
-        username=f"{hub}/{identity}/?api-version={API_VERSION}&DeviceClientType={agent}",
+        username=f"{hub}/{identity}/?api-version={API_VERSION}&DeviceClientType={agent}{chain}",
         password=token.encode(),
         clean_session=False,
         keep_alive=keep_alive,

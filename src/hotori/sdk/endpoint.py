@@ -16,6 +16,9 @@ MQTT_PORT = 8883
 TokenSource: TypeAlias = Callable[[int], Awaitable[str]]
 """Makes an access token that is valid until the given time (Unix seconds). Raises Problem where it cannot."""
 
+ChainSource: TypeAlias = Callable[[], Awaitable[str]]
+"""Finds the chain by which an edge hub speaks for another identity (contract 11.3). Raises Problem."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -19,7 +19,7 @@ from hotori.problems.connections import HUB_SILENT, SUBSCRIPTION_REFUSED
 from hotori.sdk.backoff import Backoff
 from hotori.sdk.connect_problem import connect_problem, refused_identity
 from hotori.sdk.dial import dial, introduction
-from hotori.sdk.endpoint import Endpoint, EndpointSource, TokenSource
+from hotori.sdk.endpoint import ChainSource, Endpoint, EndpointSource, TokenSource
 from hotori.sdk.mqtt_client import ConnectionLostError, MqttClient, PublishHandler
 from hotori.sdk.outbox import Outbox, Outgoing, PacketIds
 from hotori.sdk.subscriptions import Subscriptions
@@ -76,6 +76,7 @@ class Link:
         on_publish: PublishHandler,
         on_connected: Callable[[], None],
         on_left: Callable[[], None],
+        chain: ChainSource | None = None,
     ) -> None:
         self.hub, self.identity, self.options = hub, identity, options
         self.state = ConnectionState.CLOSED
@@ -84,7 +85,7 @@ class Link:
         self.client: MqttClient | None = None
         self.online = asyncio.Event()
         self.subscriptions = Subscriptions()
-        self._endpoint, self._token = endpoint, token
+        self._endpoint, self._token, self._chain = endpoint, token, chain
         self._dialled = endpoint if isinstance(endpoint, Endpoint) else Endpoint(hub)
         self._on_publish, self._on_connected, self._on_left = on_publish, on_connected, on_left
         self._ids = PacketIds()
@@ -165,10 +166,11 @@ class Link:
         expiry = int(self.options.clock()) + self.options.token_lifetime
         self._dialled = self._endpoint if isinstance(self._endpoint, Endpoint) else await self._endpoint()
         token = await self._token(expiry)
+        chain = await self._chain() if self._chain else None
         return await dial(
             self._dialled,
             self.identity,
-            introduction(self.hub, self.identity, token, self.options.keep_alive),
+            introduction(self.hub, self.identity, token, self.options.keep_alive, chain),
             on_publish=self._on_publish,
             on_puback=self._on_puback,
             ids=self._ids,

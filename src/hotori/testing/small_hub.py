@@ -17,7 +17,7 @@ from hotori.hub.hub import Hub
 from hotori.hub.intake import EventIntake, RoutingIntake
 from hotori.hub.listener import PORT, serve_mqtt
 from hotori.hub.queues import Queues
-from hotori.hub.registration import Registration
+from hotori.hub.registration import Registration, own_scope
 from hotori.model.connection_string import IdentityConnection
 from hotori.model.identity import Identity
 from hotori.model.sas import sign
@@ -35,13 +35,20 @@ FAR_FUTURE = 4_000_000_000
 """A token's end that no test lives to see (Unix seconds)."""
 
 
+GATEWAY = "edge-1"
+"""The edge device that others stand behind in a `BookDirectory`, unless it is said otherwise."""
+
+
 def key_for(text: str) -> Secret:
     """A base64 key that is always the same for a text."""
     return Secret(base64.b64encode(text.encode().ljust(32, b"0")[:32]).decode())
 
 
 class BookDirectory:
-    """A directory kept by hand. `ready` set to False makes it say that it is not."""
+    """A directory kept by hand: an edge device `edge-1` with the devices behind it.
+
+    `ready` set to False makes it say that it is not.
+    """
 
     def __init__(self, *identities: str) -> None:
         self.ready = True
@@ -49,10 +56,21 @@ class BookDirectory:
         for text in identities:
             self.add(Identity.parse(text))
 
-    def add(self, identity: Identity, *, enabled: bool = True) -> Registration:
-        """Register, with keys made of the name."""
+    def add(
+        self, identity: Identity, *, enabled: bool = True, edge: bool = False, behind: str | None = GATEWAY
+    ) -> Registration:
+        """Register, with keys made of the name. `edge` and `behind` say what a device is and whose child."""
+        edge = identity.module is None and (edge or identity.device == GATEWAY)
+        parents = (own_scope(behind, "1"),) if behind and identity not in (Identity(behind), Identity(GATEWAY)) else ()
         registration = Registration(
-            identity, "1", key_for(f"{identity} first"), key_for(f"{identity} second"), enabled=enabled
+            identity,
+            "1",
+            key_for(f"{identity} first"),
+            key_for(f"{identity} second"),
+            enabled=enabled,
+            edge=edge,
+            scope=own_scope(identity.device, "1") if edge else None,
+            parent_scopes=() if identity.module else parents,
         )
         self._book[identity] = registration
         return registration
