@@ -122,8 +122,7 @@ async def test_calls_and_messages_of_the_cloud_reach_the_bottom(tower: Tower) ->
     sender.on_method(answer)
     leaf.on_c2d(receive)
     bottom = tower.hubs["bottom"].hub
-    await until(lambda: (client := bottom.sessions.client(SENDER)) is not None and client.session.takes_methods)
-
+    assert await bottom.sessions.callee(SENDER, 10)
     invoked = await tower.cloud.hub.methods.invoke(SENDER, "shoot", {"n": 1}, connect_timeout=10)
     assert invoked == MethodResult(201, {"shoot": {"n": 1}})
     await tower.cloud.hub.send_to_device("leaf", Message(b"down", {"k": "v"}))

@@ -34,6 +34,8 @@ WINDOW = 32
 LONGEST_METHOD = 300.0
 LIVE_SECONDS = 10.0
 """A message that waited longer than this is one of a backlog, and leaves at the pace of catching up."""
+_SUBSCRIBING_SECONDS = 2.0
+"""How long a client that has just connected may take until it takes calls."""
 _AGAIN_SECONDS = 5.0
 _AHEAD_SECONDS = 0.02
 """How far ahead of the pace a sender may run, so that it need not sleep for every message."""
@@ -240,7 +242,8 @@ class Tether:
 
     async def _call(self, name: str, payload: Json) -> tuple[int, Json]:
         try:
-            result = await self._hub.methods.invoke(self.identity, name, payload, LONGEST_METHOD)
+            grace = _SUBSCRIBING_SECONDS if self._hub.sessions.connected(self.identity) else 0.0
+            result = await self._hub.methods.invoke(self.identity, name, payload, LONGEST_METHOD, grace)
         except MethodError as error:
             return (504 if isinstance(error, MethodTimeoutError) else 404), {"message": str(error)}
         return result.status, result.payload
