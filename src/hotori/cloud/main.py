@@ -16,7 +16,7 @@ from hotori.hub.events import Events
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.intake import EventIntake
-from hotori.hub.listener import serve_mqtt
+from hotori.hub.listener import mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
 from hotori.hub.queues import Queues
 from hotori.hub.registry import Registry
@@ -146,8 +146,9 @@ async def _serve(
     service = service_app(ServiceDependencies(parts.hub, parts.registry, policies, parts.events))
     images = registry_app(ImageFiles(config.data / "images"), {USER: parts.credentials.registry_password})
     storage = objects_app(parts.blobs, {ACCOUNT: [parts.credentials.storage_key]})
+    tunnel = mqtt_tunnel(parts.hub)
+    await stack.enter_async_context(HttpServer(service, listeners.https, certificate, (tunnel,)))
     for app, listener, tls in (
-        (service, listeners.https, certificate),
         (storage, listeners.storage, outside),
         (images, listeners.registry, outside),
         (portal(parts), listeners.portal, outside),

@@ -24,7 +24,7 @@ from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import TwinNotifications
 from hotori.hub.intake import RoutingIntake
-from hotori.hub.listener import serve_mqtt
+from hotori.hub.listener import mqtt_tunnel, serve_mqtt
 from hotori.hub.queues import Queues
 from hotori.hub.service_api.edge import edge_app
 from hotori.hub.upstream import Upstream
@@ -118,7 +118,7 @@ class EdgeDevice:
             server = await serve_mqtt(self.hub, ssl_context=context, sock=listeners.mqtt)
             stack.callback(server.close)
             https = edge_app(self.hub, self.scope, self.identity.device, self._parts.clock)
-            await stack.enter_async_context(HttpServer(https, listeners.https, certificate))
+            await stack.enter_async_context(HttpServer(https, listeners.https, certificate, (mqtt_tunnel(self.hub),)))
             stack.push_async_callback(self.agent.close)
             await self._work(until)
 

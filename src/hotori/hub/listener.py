@@ -1,4 +1,4 @@
-"""The port that devices and modules dial: MQTT over TLS."""
+"""Where devices and modules come in: a port for MQTT over TLS, and a path for MQTT in a websocket."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import ssl
 
 from hotori.hub.connection import Connection
 from hotori.hub.hub import Hub
+from hotori.net.websocket import Tunnel
 
 PORT = 8883
+WEBSOCKET_PATH = "/$iothub/websocket"
 _BACKLOG = 1024
 
 
@@ -29,3 +31,8 @@ async def serve_mqtt(
     if sock is not None:
         return await loop.create_server(lambda: Connection(hub), sock=sock, ssl=ssl_context, backlog=_BACKLOG)
     return await loop.create_server(lambda: Connection(hub), host, port, ssl=ssl_context, backlog=_BACKLOG)
+
+
+def mqtt_tunnel(hub: Hub) -> Tunnel:
+    """MQTT in a websocket, on the port of the hub's HTTPS (contract 1.1)."""
+    return Tunnel(WEBSOCKET_PATH, "mqtt", lambda: Connection(hub))

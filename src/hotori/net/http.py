@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, TypeAlias, cast
 
 import uvicorn
+from uvicorn.server import ServerState
 
 from hotori.net.address import is_loopback
 from hotori.net.authority import ServerCertificate
 from hotori.net.tls import server_context
+from hotori.net.websocket import Tunnel, WebsocketProtocol
 from hotori.problems import Problem
 from hotori.problems.network import TLS_REQUIRED
 
@@ -34,11 +37,18 @@ class HttpServer:
     """Serves one application on one bound socket, with TLS where a certificate is given.
 
     It takes no signals and writes no access log. Without TLS it serves loopback only: `start` raises
-    `tls-required` for any other address.
+    `tls-required` for any other address. `tunnels` are protocols that are spoken inside websockets on the same port.
     """
 
-    def __init__(self, app: AsgiApp, listener: socket.socket, certificate: ServerCertificate | None = None) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        listener: socket.socket,
+        certificate: ServerCertificate | None = None,
+        tunnels: tuple[Tunnel, ...] = (),
+    ) -> None:
         self._listener = listener
+        self._tunnels = tunnels
         self._certificate = certificate
         self._closing = _Closing(app)
         self._server: _Server | None = None
@@ -52,7 +62,7 @@ class HttpServer:
     async def start(self) -> None:
         """Return when requests are answered."""
         self._refuse_clear_text()
-        self._server = _Server(_config(self._closing, self._certificate))
+        self._server = _Server(_config(self._closing, self._certificate, self._tunnels))
         self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="http-server")
         ready = asyncio.create_task(self._server.ready.wait())
         await asyncio.wait({ready, self._task}, return_when=asyncio.FIRST_COMPLETED)
@@ -127,7 +137,7 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-def _config(app: AsgiApp, certificate: ServerCertificate | None) -> uvicorn.Config:
+def _config(app: AsgiApp, certificate: ServerCertificate | None, tunnels: tuple[Tunnel, ...] = ()) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -141,10 +151,20 @@ def _config(app: AsgiApp, certificate: ServerCertificate | None) -> uvicorn.Conf
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_LAST_REQUESTS,
     )
+    if tunnels:
+        config.ws = cast(Any, partial(_upgrade, tunnels))  # called as the class that it stands for
     if certificate is not None:
         context = server_context(certificate.cert_path, certificate.key_path)
         config.ssl_context_factory = lambda *_: context
     return config
+
+
+def _upgrade(
+    tunnels: tuple[Tunnel, ...], *, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any]
+) -> WebsocketProtocol:
+    """What takes a connection over from HTTP; the arguments are uvicorn's."""
+    del config, app_state
+    return WebsocketProtocol(tunnels, server_state.connections)
 
 
 class _Closing:

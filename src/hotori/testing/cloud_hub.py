@@ -11,7 +11,7 @@ from hotori.hub.events import Events
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.intake import EventIntake
-from hotori.hub.listener import PORT, serve_mqtt
+from hotori.hub.listener import PORT, mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
 from hotori.hub.queues import Queues
 from hotori.hub.registry import Registry
@@ -80,7 +80,7 @@ class CloudHub:
         context = server_context(self._certificate.cert_path, self._certificate.key_path)
         self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
         deps = ServiceDependencies(self.hub, self.registry, self.policies, self.events, self.clock)
-        self._http = HttpServer(service_app(deps), listener, self._certificate)
+        self._http = HttpServer(service_app(deps), listener, self._certificate, (mqtt_tunnel(self.hub),))
         await self._http.start()
 
     async def stop(self) -> None:
