@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hotori.hub.courier import DEVICE_TERMS, WINDOW, Courier
+from hotori.hub.courier import WINDOW, Courier
 from hotori.hub.head import Ending, Head
 from hotori.hub.line import Line
 from hotori.hub.queues import device_endpoint, module_group
@@ -142,7 +142,7 @@ class Conversation:
         """Who has a queue has a courier: devices for what the cloud sends, modules of this device for inputs."""
         identity = self.session.identity
         if identity.module is None:
-            group, terms = device_endpoint(identity.device), DEVICE_TERMS
+            group, terms = device_endpoint(identity.device), self._hub.device_bound.terms
         elif identity.device == self._hub.device:
             group, terms = module_group(identity.module), self._hub.input_terms
         else:

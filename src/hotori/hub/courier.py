@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hotori.hub.head import Ending, Head
 from hotori.hub.lane import Item
+from hotori.hub.outcome import Outcome
 from hotori.hub.queue import NOTHING_URGENT, Queue
 from hotori.hub.queues import Queues
 from hotori.hub.session import Session
@@ -132,7 +133,7 @@ class Courier:
     async def _carry(self, queue: Queue, item: Item) -> None:
         if 0 < self._terms.most_attempts < item.attempts:
             logger.warning("A message to %s was given up after %d attempts", queue.endpoint, item.attempts - 1)
-            queue.drop(item)
+            queue.drop(item, Outcome.GIVEN_UP)
             return
         try:
             message = await self._queues.load(item)

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from hotori.hub.admission import Admissions
 from hotori.hub.carrier import Carrier
-from hotori.hub.courier import INPUT_TERMS, Terms
+from hotori.hub.courier import DEVICE_TERMS, INPUT_TERMS, Terms
+from hotori.hub.device_bound import DeviceBound
 from hotori.hub.directory import Directory
-from hotori.hub.envelope import Delivery
 from hotori.hub.head import Ending
 from hotori.hub.intake import Intake
 from hotori.hub.methods import Methods
 from hotori.hub.queues import Queues, device_endpoint
+from hotori.hub.service_bound import ServiceBound
 from hotori.hub.sessions import Sessions
 from hotori.hub.twins import TwinChange, TwinGate, Twins
 from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.store.records import Records
-
-MOST_WAITING = 50
-"""Messages that may wait for one device (contract 1.9)."""
-TIME_TO_LIVE = 3600.0
-"""Seconds that a message waits for a device, unless its sender says otherwise."""
-
-
-class DeviceQueueFullError(Exception):
-    """A device has as many messages waiting as it may have (HTTP 403, code 403004)."""
 
 
 class Hub:
@@ -52,7 +44,9 @@ class Hub:
         host_names: tuple[str, ...] = (),
         twin_gate: TwinGate | None = None,
         input_terms: Terms = INPUT_TERMS,
+        device_terms: Terms = DEVICE_TERMS,
         clock: Callable[[], float] = time.time,
+        chance: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.name = name
         self.host_names = host_names
@@ -67,17 +61,23 @@ class Hub:
         self.methods = Methods(self.sessions)
         self.admissions = Admissions(directory, lambda: (self.name, *self.host_names), clock, device)
         self.connections: set[Carrier] = set()
+        self.service_bound = ServiceBound(queues, clock, chance)
+        feedback = self.service_bound if device is None else None
+        self.device_bound = DeviceBound(queues, directory, clock, chance, feedback, device_terms)
         self.twins.desired_watchers.append(self._tell_desired)
 
     async def start(self) -> None:
         """Read what is kept. Raises the problems of the stores."""
         await self.queues.start()
+        await self.device_bound.start()
 
     async def close(self) -> None:
         """End every connection, and keep the queues' cursors. Stores of others are theirs to close."""
         for connection in list(self.connections):
             connection.abort("the hub is closing", Ending.CLOSING)
         await asyncio.sleep(0)
+        self.device_bound.close()
+        self.service_bound.close()
         await self.queues.close()
 
     def submit(self, sender: Identity, message: Message) -> asyncio.Future[int]:
@@ -91,15 +91,9 @@ class Hub:
         assert message.sender is not None, "a message without a sender cannot be accepted"
         await self.submit(message.sender, message)
 
-    async def send_to_device(self, device: str, message: Message, time_to_live: float = TIME_TO_LIVE) -> None:
+    async def send_to_device(self, device: str, message: Message, time_to_live: float | None = None) -> None:
         """Queue a message for a device, which gets it when it is connected. Raises DeviceQueueFullError."""
-        endpoint = device_endpoint(device)
-        if len(self.queues.queue(endpoint)) >= MOST_WAITING:
-            raise DeviceQueueFullError(f"{MOST_WAITING} messages wait for {device}")
-        now = self.clock()
-        addressed = {**message.system, "to": f"/devices/{device}/messages/deviceBound"}
-        stamped = replace(message, system=addressed, enqueued_at=now)
-        await self.queues.submit(stamped, (Delivery(endpoint, 0, now + time_to_live),))
+        await self.device_bound.send(device, message, time_to_live)
 
     def disconnect_behind(self, device: str) -> None:
         """The device may not speak for others any more as it did: everyone whom it speaks for has to come again."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from hotori.hub.account import Account, Counters
 from hotori.hub.lane import Item, Lane, LaneCursor
+from hotori.hub.outcome import Outcome
 
 NOTHING_URGENT = (sys.maxsize, sys.maxsize)
 """The urgency of a queue where nothing is ready."""
@@ -19,10 +20,11 @@ NOTHING_URGENT = (sys.maxsize, sys.maxsize)
 
 @dataclass(slots=True, eq=False)
 class Queue:
-    """`wake` is called whenever an item becomes ready to take."""
+    """`wake` is called whenever an item becomes ready to take, `settled` when a receiver has settled one."""
 
     endpoint: str
     wake: Callable[[Queue], None] | None = None
+    settled: Callable[[Queue, Item, Outcome], None] | None = None
     _lanes: dict[tuple[str, int], Lane] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -88,10 +90,14 @@ class Queue:
     def deliver(self, item: Item) -> None:
         """The receiver has it."""
         item.lane.deliver(item)
+        if self.settled is not None:
+            self.settled(self, item, Outcome.DELIVERED)
 
-    def drop(self, item: Item) -> None:
+    def drop(self, item: Item, outcome: Outcome = Outcome.PURGED) -> None:
         """It can never be delivered, or policy says that it goes."""
         item.lane.drop(item)
+        if self.settled is not None:
+            self.settled(self, item, outcome)
 
     def sweep(self, now: float) -> int:
         """Expire what waits too long; how many."""

@@ -152,6 +152,19 @@ SERVICE_FAILED = Kind(
     ),
 )
 
+LOCK_LOST = Kind(
+    code="lock-lost",
+    title=Words("The lock on the message is gone", "メッセージのロックは失われています"),
+    cause=Words(
+        "The message was settled already, or it was held longer than 60 seconds and is ready to be received again.",
+        "メッセージはすでに処理済みか、60 秒を超えて保持されたため、ふたたび受信できる状態に戻りました。",
+    ),
+    remedy=Words(
+        "Receive again, and settle each message within 60 seconds of receiving it.",
+        "もう一度受信し、受信から 60 秒以内に処理を確定してください。",
+    ),
+)
+
 KINDS = (
     REQUEST_MALFORMED,
     RIGHT_MISSING,
@@ -165,4 +178,5 @@ KINDS = (
     DEVICE_QUEUE_FULL,
     QUERY_INVALID,
     SERVICE_FAILED,
+    LOCK_LOST,
 )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hotori.hub.courier import DEVICE_TERMS, Terms
 from hotori.hub.events import Events
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
@@ -42,9 +43,10 @@ class CloudHub:
         address: str,
         clock: Callable[[], float] = time.time,
         hub_events: frozenset[EventSource] = frozenset(),
+        device_terms: Terms = DEVICE_TERMS,
     ) -> None:
         self.address = address
-        self._hub_events = hub_events
+        self._hub_events, self._device_terms = hub_events, device_terms
         self.clock = clock
         self.authority = Authority.open(folder / "authority")
         self._certificate = self.authority.issue_server([address])
@@ -74,7 +76,15 @@ class CloudHub:
         self.policies = await Policies.open(self.records)
         self.events = Events(SegmentLog.open(self._folder / "events"))
         queues = Queues(SegmentLog.open(self._folder / "queues"), self.records, self.clock)
-        self.hub = Hub(self.address, self.registry, self.records, queues, EventIntake(self.events), clock=self.clock)
+        self.hub = Hub(
+            self.address,
+            self.registry,
+            self.records,
+            queues,
+            EventIntake(self.events),
+            device_terms=self._device_terms,
+            clock=self.clock,
+        )
         HubEvents(self.hub, self.registry, self._hub_events)
         await self.hub.start()
         context = server_context(self._certificate.cert_path, self._certificate.key_path)

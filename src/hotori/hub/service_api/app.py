@@ -18,12 +18,14 @@ from hotori.hub.service_api import (
     bulk,
     configuration_content,
     device_messages,
+    device_plane,
     devices,
     events,
     methods,
     modules,
     query,
     scope,
+    service_bound,
     twins,
 )
 from hotori.hub.service_api.authorization import Access, authorize
@@ -42,6 +44,7 @@ _SERVANT = Access(_SERVICE)
 _READER_OR_DEVICE = Access(_READ, device=True)
 _WRITER_OR_DEVICE = Access(_WRITE, device=True)
 _QUERIER = Access(_SERVICE | {Right.REGISTRY_READ})
+_DEVICE_ITSELF = Access(frozenset({Right.DEVICE}), device=True)
 _EDGE_HUB = Access(edge_hub=True)
 
 _DEVICE = "/devices/{device}"
@@ -78,6 +81,26 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("POST", f"{_MODULE_TWIN}/methods", _SERVANT, methods.invoke),
     ("POST", f"{_DEVICE}/applyConfigurationContent", _SERVANT, configuration_content.apply_to_device),
     ("POST", f"{_DEVICE}/messages/devicebound", _SERVANT, device_messages.send_to_device),
+    ("POST", f"{_DEVICE}/messages/deviceBound", _SERVANT, device_messages.send_to_device),
+    ("POST", f"{_DEVICE}/messages/events", _DEVICE_ITSELF, device_plane.send_event),
+    *(
+        route
+        for spelling in ("deviceBound", "devicebound")
+        for route in (
+            ("GET", f"{_DEVICE}/messages/{spelling}", _DEVICE_ITSELF, device_plane.receive),
+            ("DELETE", f"{_DEVICE}/messages/{spelling}/{{lock}}", _DEVICE_ITSELF, device_plane.settle),
+            ("POST", f"{_DEVICE}/messages/{spelling}/{{lock}}/abandon", _DEVICE_ITSELF, device_plane.abandon),
+        )
+    ),
+    *(
+        route
+        for spelling in ("serviceBound", "servicebound")
+        for route in (
+            ("GET", f"/messages/{spelling}/{{kind}}", _SERVANT, service_bound.receive),
+            ("DELETE", f"/messages/{spelling}/{{kind}}/{{lock}}", _SERVANT, service_bound.complete),
+            ("POST", f"/messages/{spelling}/{{kind}}/{{lock}}/abandon", _SERVANT, service_bound.abandon),
+        )
+    ),
     ("GET", "/messages/events", _SERVANT, events.stream_events),
 )
 

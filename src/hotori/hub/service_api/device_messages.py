@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from hotori.hub.hub import TIME_TO_LIVE
+from hotori.hub.device_bound import ACK, ACKS
 from hotori.hub.service_api.answer import no_content
 from hotori.hub.service_api.call import Call
 from hotori.model.message import Message
@@ -27,7 +28,6 @@ _SYSTEM = {
     "iothub-userid": "uid",
     "iothub-contenttype": "ct",
     "iothub-contentencoding": "ce",
-    "iothub-ack": "ack",
 }
 _APPLICATION = "iothub-app-"
 
@@ -36,12 +36,23 @@ async def send_to_device(call: Call) -> Response:
     """Queue the body for the device, with properties from `iothub-…` headers."""
     registration = await call.deps.registry.get(call.identity)
     headers = call.request.headers
-    message = Message(await call.body(MAX_MESSAGE), _properties(headers), _system(headers))
-    if message.size() > MAX_MESSAGE:
-        raise Problem(MESSAGE_TOO_LARGE, size=message.size(), limit=MAX_MESSAGE)
+    message = await read_message(call, MAX_MESSAGE)
+    if (ack := headers.get(ACK)) is not None:
+        if ack.lower() not in ACKS:
+            raise Problem(REQUEST_MALFORMED, reason=f"{ACK} is one of {', '.join(ACKS)}")
+        message = replace(message, properties={**message.properties, ACK: ack.lower()})
     time_to_live = _time_to_live(headers.get("iothub-expiry"), call.deps.clock())
     await call.deps.hub.send_to_device(registration.identity.device, message, time_to_live)
     return no_content()
+
+
+async def read_message(call: Call, limit: int) -> Message:
+    """The message of a request: its body, with properties from headers. Raises `message-too-large`."""
+    headers = call.request.headers
+    message = Message(await call.body(limit), _properties(headers), _system(headers))
+    if message.size() > limit:
+        raise Problem(MESSAGE_TOO_LARGE, size=message.size(), limit=limit)
+    return message
 
 
 def _system(headers: Headers) -> dict[str, str]:
@@ -56,10 +67,10 @@ def _properties(headers: Headers) -> dict[str, str]:
         raise Problem(REQUEST_MALFORMED, str(error), reason=f"{PROPERTIES_HEADER}: {error}") from error
 
 
-def _time_to_live(expiry: str | None, now: float) -> float:
+def _time_to_live(expiry: str | None, now: float) -> float | None:
     """Seconds until an absolute time in ISO 8601; UTC where it names no zone."""
     if expiry is None:
-        return TIME_TO_LIVE
+        return None
     try:
         ends = datetime.fromisoformat(expiry)
     except ValueError as error:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from starlette.responses import Response
 
 from hotori.hub.identity_document import identity_document, read_draft
-from hotori.hub.queues import device_endpoint
 from hotori.hub.registration import Registration
 from hotori.hub.removal import apply_change, remove_identity
 from hotori.hub.service_api.answer import json_answer, no_content
@@ -49,8 +46,7 @@ async def delete_device(call: Call) -> Response:
 async def purge_commands(call: Call) -> Response:
     """Drop the messages that wait for the device, but for those that are just being handed over."""
     await call.deps.registry.get(call.identity)
-    queues = call.deps.hub.queues.group(device_endpoint(call.identity.device))
-    purged = sum(queue.drop_below(sys.maxsize) for queue in queues)
+    purged = call.deps.hub.device_bound.purge(call.identity.device)
     return json_answer({"totalMessagesPurged": purged, "deviceId": call.identity.device, "moduleId": None})
 
 

@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hotori.hub.device_bound import MOST_WAITING, DeviceQueueFullError
 from hotori.hub.directory import DirectoryNotReadyError
-from hotori.hub.hub import MOST_WAITING, DeviceQueueFullError
+from hotori.hub.locks import LockLostError
 from hotori.hub.methods import MethodError, MethodInvalidError, MethodTimeoutError
 from hotori.hub.service_api.answer import json_answer
 from hotori.hub.twins import TwinNotReadyError
@@ -21,6 +22,7 @@ from hotori.problems.service import (
     CHANGED_MEANWHILE,
     DEVICE_OFFLINE,
     DEVICE_QUEUE_FULL,
+    LOCK_LOST,
     METHOD_UNANSWERED,
     REQUEST_MALFORMED,
 )
@@ -38,6 +40,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "method-unanswered": (504, "GatewayTimeout"),
     "device-queue-full": (403, "DeviceMaximumQueueDepthExceeded"),
     "message-too-large": (413, "MessageTooLarge"),
+    "lock-lost": (412, "DeviceMessageLockLost"),
     "not-an-edge-device": (400, "InvalidOperation"),
     "disk-full": (503, "ServiceUnavailable"),
     "disk-failed": (503, "ServiceUnavailable"),
@@ -80,6 +83,8 @@ def translated(error: Exception) -> Problem:
             return Problem(CHANGED_MEANWHILE, str(error), what="the twin")
         case DeviceQueueFullError():
             return Problem(DEVICE_QUEUE_FULL, limit=MOST_WAITING, device=str(error).rpartition(" ")[2])
+        case LockLostError():
+            return Problem(LOCK_LOST)
         case _:
             return Problem(HUB_NOT_READY, identity="a caller", reason=str(error) or "it has just been started")
 
@@ -122,6 +127,7 @@ HANDLED = (
     MethodError,
     VersionConflictError,
     DeviceQueueFullError,
+    LockLostError,
     DirectoryNotReadyError,
     TwinNotReadyError,
 )
