@@ -12,14 +12,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
+import msgspec
+
 from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.problems import Problem
 
-_STAMPED = ("cdid", "cmid", "to", "exp", "iothub-message-source")
+_STAMPED = frozenset({"$.cdid", "$.cmid", "$.to", "$.exp", "$.iothub-message-source"})
 """System properties that only a hub may write: clients echo what they received (contract 1.6, trap 8)."""
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESERVED = re.compile(r"[^A-Za-z0-9_.~-]")
+_TOPIC_SAFE = re.compile(r"[A-Za-z0-9_.~%=-]*")
 # What is remembered is bounded in number and in length, since it comes from strangers.
 _REMEMBERED_BAG = 512
 _REMEMBERED_TEXT = 64
@@ -29,13 +32,36 @@ class MalformedBagError(ValueError):
     """The text is no property bag: a broken escape, bytes that are not UTF-8, or a value without a name."""
 
 
+class Bag(msgspec.Struct, frozen=True, gc=False):
+    """What stands in a bag. `properties` and `system` may be shared with others and must not be changed.
+
+    `text` is the bag of both for a topic, without the output and without what only a hub may write.
+    """
+
+    properties: Mapping[str, str]
+    system: Mapping[str, str]
+    output: str | None
+    text: str
+
+
+def read_bag(text: str) -> Bag:
+    """The bag of a client: properties that a hub stamps are left out, `$.on` is the output.
+
+    Raises MalformedBagError.
+    """
+    return _read(text) if len(text) > _REMEMBERED_BAG else _read_remembered(text)
+
+
 def decode_bag(text: str) -> dict[str, str]:
     """The properties, system keys with their `$.`. A key without `=` has the empty value; the last of two wins."""
-    if not text:
-        return {}
-    if len(text) > _REMEMBERED_BAG:
-        return _decode(text)
-    return _decode_remembered(text).copy()
+    properties: dict[str, str] = {}
+    for part in text.split("&") if text else ():
+        name, equals, value = part.partition("=")
+        if name:
+            properties[_decode_text(name)] = _decode_text(value)
+        elif equals:
+            raise MalformedBagError("a property has a value and no name")
+    return properties
 
 
 def encode_bag(properties: Mapping[str, str]) -> str:
@@ -46,33 +72,39 @@ def encode_bag(properties: Mapping[str, str]) -> str:
 def message_from_bag(bag: str, body: bytes, *, trusted: bool = False) -> Message:
     """The message of a PUBLISH, its bag split into application and system properties.
 
-    What a client sends is not trusted: properties that a hub stamps are left out. What a hub sends is: its
-    `$.cdid` and `$.cmid` become the sender. `$.on` becomes the output. Raises MalformedBagError.
+    What a client sends is not trusted, see `read_bag`. What a hub sends is: its `$.cdid` and `$.cmid` become the
+    sender. Raises MalformedBagError.
     """
+    if not trusted:
+        read = read_bag(bag)
+        return Message(body, read.properties, read.system, None, read.output)
     properties = decode_bag(bag)
     system = {name[2:]: properties.pop(name) for name in [*properties] if name[:2] == "$."}
     output = system.pop("on", None) or None
-    if trusted:
-        return Message(body, properties, system, _sender(system), output)
-    if system:
-        for name in _STAMPED:
-            system.pop(name, None)
-    return Message(body, properties, system, None, output)
+    return Message(body, properties, system, _sender(system), output)
+
+
+def bag_text(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
+    """System properties (without their `$.`) and others as one bag."""
+    parts = [f"%24.{_encode_text(name)}={_encode_text(value)}" for name, value in system.items()]
+    parts += [f"{_encode_text(name)}={_encode_text(value)}" for name, value in properties.items()]
+    return "&".join(parts)
+
+
+def sender_text(sender: Identity) -> str:
+    """The part of a bag in which a hub tells its client who sent the message."""
+    module = "" if sender.module is None else f"&%24.cmid={_encode_text(sender.module)}"
+    return f"%24.cdid={_encode_text(sender.device)}{module}"
 
 
 def bag_from_message(message: Message, *, to_client: bool) -> str:
     """The bag of a message. A hub tells its client the sender; a client tells its hub the output."""
-    parts = []
+    own = bag_text(message.properties, message.system)
     if to_client:
-        if message.sender is not None:
-            parts.append(f"%24.cdid={_encode_text(message.sender.device)}")
-            if message.sender.module is not None:
-                parts.append(f"%24.cmid={_encode_text(message.sender.module)}")
-    elif message.output is not None:
-        parts.append(f"%24.on={_encode_text(message.output)}")
-    parts += [f"%24.{_encode_text(name)}={_encode_text(text)}" for name, text in message.system.items()]
-    parts.append(encode_bag(message.properties))
-    return "&".join(filter(None, parts))
+        first = sender_text(message.sender) if message.sender is not None else ""
+    else:
+        first = f"%24.on={_encode_text(message.output)}" if message.output is not None else ""
+    return f"{first}&{own}" if first and own else first or own
 
 
 def _sender(system: dict[str, str]) -> Identity | None:
@@ -83,21 +115,56 @@ def _sender(system: dict[str, str]) -> Identity | None:
         return None
 
 
-def _decode(text: str) -> dict[str, str]:
+_PROPERTY, _SYSTEM, _OUTPUT, _LEFT_OUT = range(4)
+
+
+def _read(text: str) -> Bag:
     properties: dict[str, str] = {}
-    for part in text.split("&"):
-        name, equals, value = part.partition("=")
-        if name:
-            properties[_decode_text(name) if "%" in name else name] = _decode_text(value) if "%" in value else value
-        elif equals:
-            raise MalformedBagError("a property has a value and no name")
-    return properties
+    system: dict[str, str] = {}
+    output = None
+    as_it_is = True
+    left_out: list[str] = []
+    parts = text.split("&") if text else []
+    for part in parts:
+        place, name, value, safe = _read_part(part) if len(part) > _REMEMBERED_TEXT else _part_remembered(part)
+        if place == _PROPERTY:
+            as_it_is = as_it_is and safe and name not in properties
+            properties[name] = value
+        elif place == _SYSTEM:
+            as_it_is = as_it_is and safe and name not in system
+            system[name] = value
+        else:
+            left_out.append(part)
+            output = value or None if place == _OUTPUT else output
+    if not as_it_is:
+        text = bag_text(properties, system)
+    elif left_out:
+        text = "&".join([part for part in parts if part not in left_out])
+    return Bag(properties, system, output, text)
 
 
-_decode_remembered = lru_cache(maxsize=1024)(_decode)
+def _read_part(part: str) -> tuple[int, str, str, bool]:
+    """Where it belongs, its name there, its value, and whether it can stand in a topic as it is."""
+    name, equals, value = part.partition("=")
+    if not name and equals:
+        raise MalformedBagError("a property has a value and no name")
+    name, value = _decode_text(name), _decode_text(value)
+    safe = bool(equals) and _TOPIC_SAFE.fullmatch(part) is not None
+    if name[:2] != "$.":
+        return (_PROPERTY if name else _LEFT_OUT), name, value, safe
+    if name in _STAMPED:
+        return _LEFT_OUT, name, value, safe
+    return (_OUTPUT if name == "$.on" else _SYSTEM), name[2:], value, safe
+
+
+# Most parts of a bag are the same in every message: a part that is known takes 0.3 us, one that is new 3.
+_part_remembered = lru_cache(maxsize=4096)(_read_part)
+_read_remembered = lru_cache(maxsize=1024)(_read)
 
 
 def _decode_text(text: str) -> str:
+    if "%" not in text:
+        return text
     return _unquote_remembered(text) if len(text) <= _REMEMBERED_TEXT else _unquote(text)
 
 

@@ -46,9 +46,9 @@ class Destination:
     routes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CompiledRoute:
-    """A route with its name and the time its messages live."""
+    """A route with its name and the time its messages live. Compared as itself: a router looks it up by message."""
 
     spec: RouteSpec
     route: Route
@@ -62,6 +62,7 @@ class Router:
         self.routes = tuple(routes)
         self._by_source: dict[str, tuple[CompiledRoute, ...]] = {}
         self._always: dict[str, tuple[Destination, ...]] = {}
+        self._decided: dict[tuple[CompiledRoute, ...], tuple[Destination, ...]] = {}
 
     @classmethod
     def compile(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "") -> Router:
@@ -96,11 +97,19 @@ class Router:
         """
         if (known := self._always.get(source)) is not None:
             return known
-        routes = self._matching(source)
         facts = Facts(message)
-        return _destinations(
-            compiled for compiled in routes if compiled.route.condition is None or compiled.route.condition.holds(facts)
+        holding = tuple(
+            [
+                compiled
+                for compiled in self._matching(source)
+                if compiled.route.condition is None or compiled.route.condition.holds(facts)
+            ]
         )
+        if (decided := self._decided.get(holding)) is None:
+            decided = _destinations(holding)
+            if len(self._decided) < _MOST_SOURCES:
+                self._decided[holding] = decided
+        return decided
 
     def _matching(self, source: str) -> tuple[CompiledRoute, ...]:
         """The routes whose source fits; remembered, and their destinations too where none has a condition."""

@@ -106,6 +106,8 @@ class SegmentLog:
     def _perform(self, orders: Sequence[bytes | int]) -> Sequence[int | Exception]:
         """In the writer's thread: append what is bytes, then trim to the highest of the numbers."""
         entries = [order for order in orders if isinstance(order, bytes)]
+        if len(entries) == len(orders):
+            return self._append(entries)
         before = max((order for order in orders if isinstance(order, int)), default=0)
         answers = iter(self._append(entries))
         if before > self._first:
@@ -120,7 +122,7 @@ class SegmentLog:
                 self._active_segment(chunk[0]).append(chunk)
                 answers.extend(range(self._next, self._next + len(chunk)))
                 self._tail.add(self._next, chunk)
-                self._size += sum(HEAD_SIZE + len(data) for data in chunk)
+                self._size += HEAD_SIZE * len(chunk) + sum(map(len, chunk))
                 self._next += len(chunk)
         except OSError as error:
             # A later entry must not overtake the one that failed: all the rest of them fail with it.
@@ -135,6 +137,8 @@ class SegmentLog:
         active = self._segments[-1]
         at = active.end if active.has_room(HEAD_SIZE + len(entries[0])) else len(MAGIC)
         room = max(active.capacity if at == active.end else self._segment_bytes, at)
+        if at + HEAD_SIZE * len(entries) + sum(map(len, entries)) <= room:
+            return entries
         for count, data in enumerate(entries):
             at += HEAD_SIZE + len(data)
             if at > room:

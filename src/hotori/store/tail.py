@@ -16,7 +16,7 @@ class Tail:
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, bytes] = {}
         self._first = 0
         self._bytes = 0
         self._most_bytes = most_bytes
@@ -25,15 +25,22 @@ class Tail:
         """Entries in sequence; `first` follows what was added before."""
         if not self._entries:
             self._first = first
-        for offset, data in enumerate(entries, first):
-            self._entries[offset] = Entry(offset, data)
-            self._bytes += len(data)
+        self._entries.update(enumerate(entries, first))
+        self._bytes += sum(map(len, entries))
         while self._bytes > self._most_bytes and self._entries:
-            self._bytes -= len(self._entries.pop(self._first).data)
+            self._bytes -= len(self._entries.pop(self._first))
             self._first += 1
+
+    def get(self, offset: int) -> bytes | None:
+        """The entry at an offset, if it is here."""
+        return self._entries.get(offset)
 
     def read(self, start: int, count: int) -> list[Entry] | None:
         """`count` entries from `start` on (none where `count` is not positive); None where they are not all here."""
-        found = [self._entries.get(offset) for offset in range(start, start + count)]
-        entries = [entry for entry in found if entry is not None]
-        return entries if len(entries) == len(found) else None
+        entries: list[Entry] = []
+        for offset in range(start, start + count):
+            data = self._entries.get(offset)
+            if data is None:
+                return None
+            entries.append(Entry(offset, data))
+        return entries

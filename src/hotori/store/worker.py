@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeAlias, TypeVar
 
 J = TypeVar("J")
 R = TypeVar("R")
 Answers: TypeAlias = "list[R | Exception]"
+Answer: TypeAlias = "Callable[[R | Exception], None]"
 
 LARGEST_BATCH = 4096
 """More than this at once would keep the first of them waiting for long."""
@@ -20,12 +21,6 @@ LARGEST_BATCH = 4096
 
 class StoreClosedError(Exception):
     """The store was closed; it takes no more work."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Job(Generic[J, R]):
-    order: J
-    answer: asyncio.Future[R]
 
 
 class Worker(Generic[J, R]):
@@ -37,55 +32,84 @@ class Worker(Generic[J, R]):
 
     def __init__(self, name: str, perform: Callable[[Sequence[J]], Sequence[R | Exception]]) -> None:
         self._perform = perform
-        self._waiting: SimpleQueue[_Job[J, R] | None] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # What one turn of the loop orders changes threads together: one queue operation and one waking for all of it.
+        self._gathered: list[tuple[J, Answer[R]]] = []
+        self._waiting: SimpleQueue[list[tuple[J, Answer[R]]] | None] = SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, order: J) -> asyncio.Future[R]:
-        """Queue an order; the future is its answer. Raises StoreClosedError."""
+    def order(self, order: J, answer: Answer[R]) -> None:
+        """Queue an order; `answer` is called on the loop, in the sequence of the orders. Raises StoreClosedError."""
         if self._closed:
             raise StoreClosedError(self._thread.name)
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Job(order, answer))
-        return answer
+        if not self._gathered:
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append((order, answer))
+
+    def submit(self, order: J) -> asyncio.Future[R]:
+        """The same for one who waits; the future is the answer."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.order(order, partial(settle, future))
+        return future
 
     async def close(self) -> None:
         """Perform what is queued, then end the thread. Closing twice does no harm."""
         if not self._closed:
             self._closed = True
+            self._hand_over()
             self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            gathered, self._gathered = self._gathered, []
+            self._waiting.put(gathered)
 
     def _run(self) -> None:
         while jobs := self._gather():
             try:
-                results = self._perform([job.order for job in jobs])
+                results = self._perform([order for order, _ in jobs])
             except Exception as error:  # noqa: BLE001 - the guard of this thread: the askers get the error
                 results = [error] * len(jobs)
+            assert self._loop is not None
             with contextlib.suppress(RuntimeError):  # the loop was closed and nobody waits any more
-                jobs[0].answer.get_loop().call_soon_threadsafe(_answer, jobs, results)
+                answers = zip((answer for _, answer in jobs), results, strict=True)
+                self._loop.call_soon_threadsafe(_answer, self._loop, answers)
 
-    def _gather(self) -> list[_Job[J, R]]:
+    def _gather(self) -> list[tuple[J, Answer[R]]]:
         """Wait for a job, and take what waits behind it; empty means the end."""
-        jobs: list[_Job[J, R]] = []
-        job = self._waiting.get()
+        jobs: list[tuple[J, Answer[R]]] = []
+        more = self._waiting.get()
         with contextlib.suppress(Empty):
-            while job is not None:
-                jobs.append(job)
-                if len(jobs) == LARGEST_BATCH:
+            while more is not None:
+                jobs += more
+                if len(jobs) >= LARGEST_BATCH:
                     return jobs
-                job = self._waiting.get_nowait()
+                more = self._waiting.get_nowait()
             if jobs:
                 self._waiting.put(None)
         return jobs
 
 
-def _answer(jobs: Sequence[_Job[J, R]], results: Sequence[R | Exception]) -> None:
-    for job, result in zip(jobs, results, strict=True):
-        if job.answer.done():
-            continue
-        if isinstance(result, Exception):
-            job.answer.set_exception(result)
-        else:
-            job.answer.set_result(result)
+def settle(future: asyncio.Future[R], result: R | Exception) -> None:
+    """Give a future its result, or the exception to raise, unless nobody waits any more."""
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _answer(loop: asyncio.AbstractEventLoop, answers: Iterator[tuple[Answer[R], R | Exception]]) -> None:
+    finished = False
+    try:
+        for answer, result in answers:
+            answer(result)
+        finished = True
+    finally:
+        if not finished:  # one asker could not take its answer; the others get theirs
+            loop.call_soon(_answer, loop, answers)
