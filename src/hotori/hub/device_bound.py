@@ -6,8 +6,10 @@ from __future__ import annotations
 import sys
 from asyncio import Future
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+
+from msgspec.structs import replace
 
 from hotori.hub.courier import DEVICE_TERMS, Terms
 from hotori.hub.directory import Directory
