@@ -244,5 +244,8 @@ class Queues:
 
 
 def _fitting(cursor: LaneCursor, end: int) -> LaneCursor:
-    """The cursor, or where the log was begun anew since: one for which every entry is a later one."""
-    return cursor if cursor.upto <= end else replace(cursor, upto=0, front=0, early=(), gaps=())
+    """The cursor, or where the log has lost its end since: one for which what comes from there on is new."""
+    if cursor.upto <= end:
+        return cursor
+    gaps = tuple((first, min(last, end)) for first, last in cursor.gaps if first < end)
+    return replace(cursor, upto=end, front=min(cursor.front, end), gaps=gaps)

@@ -42,8 +42,7 @@ class Unrouted:
         record = await self._records.get(_COLLECTION, _KEY)
         if record is not None:
             self._saved = msgspec.msgpack.decode(record.value, type=_Saved)
-            if self._saved.upto > self._log.next:  # the log was begun anew since
-                self._saved.upto = 0
+            self._saved.upto = min(self._saved.upto, self._log.next)  # the log may have lost its end
 
     def replay(self, entry: Entry) -> None:
         if entry.offset >= self._saved.upto:

@@ -1,6 +1,6 @@
 """Problems of disks and files."""
 
-from hotori.problems.kind import Kind, Words
+from hotori.problems.kind import Kind, Severity, Words
 
 DISK_FULL = Kind(
     code="disk-full",
@@ -67,16 +67,50 @@ LOG_DAMAGED = Kind(
     title=Words("{count} stored messages cannot be read", "保存済みメッセージ {count} 件を読み取れません"),
     cause=Words(
         "The entries {first} to {last} in {path} do not match their checksums: the file was changed or the disk is "
-        "failing. They are skipped; everything else goes on.",
+        "failing. They are skipped and counted as lost; everything before and after them goes on.",
         "{path} のエントリ {first}～{last} がチェックサムと一致しません。ファイルが変更されたか、"
-        "ディスクが故障しかけています。その部分だけ飛ばし、ほかは続行しています。",
+        "ディスクが故障しかけています。その部分だけ飛ばして損失として数え、前後は続行しています。",
     ),
     remedy=Words(
-        "Copy the file before it is removed if its messages matter, and check the disk; replace a worn SD card.",
-        "必要なメッセージがあれば、削除される前にファイルをコピーしてください。"
+        "The damaged file is kept beside the log as *.damaged: save it if its messages matter, else remove it. Check "
+        "the disk; replace a worn SD card.",
+        "壊れたファイルはログの隣に *.damaged として残してあります。必要なら保存し、不要なら削除してください。"
         "ディスクを検査し、劣化した SD カードは交換してください。",
     ),
-    commands=("dmesg --level=err | tail", "cp {path} {path}.copy"),
+    commands=("dmesg --level=err | tail", "ls -l {folder}"),
+)
+
+LOG_OVERWRITTEN = Kind(
+    code="log-overwritten",
+    title=Words("The beginning of {path} is not what was written", "{path} の先頭が書き込んだ内容と異なります"),
+    cause=Words(
+        "Something else wrote into the file, or the disk is failing. The messages that are whole in it go on; how many "
+        "are missing stands in the accounts of the routes, as lost.",
+        "別のプログラムが書き込んだか、ディスクが故障しかけています。無事なメッセージはそのまま続行します。"
+        "失われた件数は、ルートごとの集計の損失数に含まれます。",
+    ),
+    remedy=Words(
+        "The file is kept beside the log as *.damaged: save it if its messages matter, else remove it. Check the disk.",
+        "ファイルはログの隣に *.damaged として残してあります。必要なら保存し、不要なら削除してください。"
+        "ディスクも検査してください。",
+    ),
+    commands=("dmesg --level=err | tail", "ls -l {folder}"),
+)
+
+LOG_TORN = Kind(
+    code="log-torn",
+    title=Words("{size} bytes of an unfinished write were cut", "書きかけの {size} バイトを切り捨てました"),
+    cause=Words(
+        "The program or the machine stopped while {path} was being written. What was cut had not been confirmed to "
+        "any sender, who sends it again; the entries {first} to {last} are whole.",
+        "{path} への書き込み中にプログラムか機器が停止しました。切り捨てた部分はどの送信元にも確認応答しておらず、"
+        "再送されます。エントリ {first}～{last} は無事です。",
+    ),
+    remedy=Words(
+        "Nothing has to be done. If it happens often, see that the device is shut down before its power is cut.",
+        "対処は不要です。頻繁に起きる場合は、電源を切る前に機器をシャットダウンしてください。",
+    ),
+    severity=Severity.WARNING,
 )
 
 RECORDS_DAMAGED = Kind(
@@ -129,6 +163,8 @@ KINDS = (
     FOLDER_FOREIGN,
     DISK_FAILED,
     LOG_DAMAGED,
+    LOG_OVERWRITTEN,
+    LOG_TORN,
     RECORDS_DAMAGED,
     QUEUES_FULL,
     UPLOAD_REFUSED,

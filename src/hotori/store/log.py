@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hotori.problems import Problem
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -20,7 +22,8 @@ class Log(Protocol):
     """A durable sequence of byte records.
 
     `append` returns once the entry is on disk (many waiting appends share one flush); entries keep the order
-    of the calls. After a crash at any moment every appended entry is there and a torn tail is not.
+    of the calls. After a crash at any moment every appended entry is there and a torn tail is not. Where the disk
+    has lost some, the others are served, and `problems` says which are missing.
     """
 
     @property
@@ -36,6 +39,11 @@ class Log(Protocol):
     @property
     def size(self) -> int:
         """Bytes that the entries take where they are kept."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What was found wrong with it since it was opened: entries that are lost, an end that a crash tore."""
         ...
 
     def submit(self, data: bytes) -> asyncio.Future[int]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from hotori.problems import Problem
 from hotori.store.log import Entry
 from hotori.store.records import Record, VersionConflictError
 from hotori.store.worker import StoreClosedError
@@ -79,6 +80,10 @@ class MemoryLog:
     @property
     def size(self) -> int:
         return sum(len(entry.data) for entry in self._shelf.entries)
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        return ()
 
     def submit(self, data: bytes) -> asyncio.Future[int]:
         self._check_open()

@@ -3,40 +3,71 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import re
+import secrets
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from hotori.store.disk import sync_folder, write_all
-from hotori.store.frame import HEAD_SIZE, encode_frames, read_frame, scan_frames
+from hotori.store.frame import HEAD_SIZE, encode_frames, encode_gap, read_frame
 from hotori.store.log import Entry
+from hotori.store.quarantine import mend, quarantine
+from hotori.store.scan import Hole, Scan, scan_segment
 
-MAGIC = b"HOTORI\x01\n"
+MAGIC = b"HOTORI\x02\n"
 SUFFIX = ".log"
+NAME = re.compile(r"\d{20}\.[0-9a-f]{8}\.log")
 _DIGITS = 20
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was wrong with a segment. `overwritten` are its first bytes; `kept` is the damaged file's new name."""
+
+    holes: tuple[Hole, ...]
+    torn: int
+    overwritten: bool
+    kept: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read, and the offsets of entries that were whole when the segment was loaded and no longer are."""
+
+    entries: list[Entry]
+    spoiled: tuple[int, ...]
 
 
 class Segment:
-    """Entries from `first` on. `positions` holds where each starts; `end` is where the next will stand.
+    """Entries from `first` on. `positions` holds where each starts (0 where it is missing); at `end` follows the next.
 
-    Positions of a full segment are found by reading it when it is first needed, and can be forgotten.
+    Positions of a full segment are found by reading it when it is first needed, and can be forgotten. The name of
+    its file is the first offset and the salt of its frames.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self.first = int(path.stem)
+        first, salt = path.name.split(".")[:2]
+        self.first, self._salt = int(first), int(salt, 16)
         self.end = len(MAGIC)
         self.capacity = os.fstat(descriptor).st_size
         self.positions: array[int] = array("Q")
         self.loaded = False
         self.failed = False
+        self._confirmed = False
         self._descriptor = descriptor
 
     @classmethod
     def create(cls, folder: Path, first: int, sizes: Sequence[int]) -> Segment:
         """Make a segment of the first of `sizes` (bytes) that the disk has room for. Raises OSError; leaves nothing."""
-        path = folder / f"{first:0{_DIGITS}}{SUFFIX}"
+        path = folder / f"{first:0{_DIGITS}}.{secrets.token_hex(4)}{SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             _allocate(descriptor, sizes)
@@ -61,20 +92,35 @@ class Segment:
         """The offset after the last entry; known once the segment is loaded."""
         return self.first + len(self.positions)
 
-    def load(self) -> bytes:
-        """Find the entries. Answers what stands behind the last valid one: zeros, or a tail that was torn."""
+    def load(self, until: int | None = None) -> Findings:
+        """Find the entries; `until` is the offset that the next segment begins with. Raises OSError.
+
+        A file that is damaged is kept as it is under another name, and its good entries are served.
+        """
         data = os.pread(self._descriptor, self.capacity, 0)
-        if not data.startswith(MAGIC):
-            self.positions, self.end, self.loaded = array("Q"), len(MAGIC), True
-            return data
-        self.positions = array("Q", scan_frames(data, len(MAGIC), self.first))
-        self.end = len(MAGIC)
-        if self.positions:
-            last = read_frame(data, self.positions[-1], self.next - 1)
-            assert last is not None
-            self.end = self.positions[-1] + HEAD_SIZE + len(last)
-        self.loaded = True
-        return data[self.end :]
+        scan = scan_segment(data, len(MAGIC), self.first, self._salt, until)
+        self._adopt(scan)
+        overwritten = not data.startswith(MAGIC) and not MAGIC.startswith(data.rstrip(b"\0"))
+        kept = self._mend(data, scan, until) if scan.holes or overwritten else None
+        return Findings(tuple(scan.holes), scan.torn, overwritten, kept)
+
+    def _adopt(self, scan: Scan) -> None:
+        self.positions, self.end, self._confirmed, self.loaded = scan.positions, scan.end, scan.confirmed, True
+
+    def _mend(self, data: bytes, scan: Scan, until: int | None) -> Path | None:
+        """Set the damaged file aside and continue on one of the good entries; None where the disk does not allow it."""
+        mended = mend(data, scan, MAGIC, self._salt)
+        try:
+            kept, descriptor = quarantine(self.path, mended)
+        except OSError as error:
+            logger.error("%s is damaged and could not be set aside: %s", self.path, error)
+            return None
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        if until is not None:
+            self.capacity = len(mended)
+        self._adopt(scan_segment(mended, len(MAGIC), self.first, self._salt))
+        return kept
 
     def forget(self) -> None:
         """Give the positions' memory back; `load` finds them again."""
@@ -89,7 +135,7 @@ class Segment:
         An entry that was half written, or written and then refused, must not be found again behind a later one:
         the file is cut to where it was. Where even that is refused, `failed` stays True.
         """
-        frames = encode_frames(self.next, entries)
+        frames = encode_frames(self.next, entries, self._salt)
         try:
             write_all(self._descriptor, frames, self.end)
             os.fdatasync(self._descriptor)
@@ -99,6 +145,19 @@ class Segment:
             self.failed = False
             raise
         self._account(entries)
+
+    def confirm(self) -> None:
+        """Say on disk that everything before is there, so that damage is not taken for an unfinished write.
+
+        Raises OSError.
+        """
+        mark = encode_gap(self.next, self.next, self._salt)
+        if not self._confirmed and self.positions and self.has_room(len(mark)):
+            os.fdatasync(self._descriptor)
+            write_all(self._descriptor, mark, self.end)
+            os.fdatasync(self._descriptor)
+            self.end += len(mark)
+            self._confirmed = True
 
     def cut(self) -> None:
         """Remove what stands behind the last valid entry, and make room again where the disk allows it."""
@@ -122,21 +181,30 @@ class Segment:
         os.ftruncate(self._descriptor, self.end)
         self.capacity = self.end
 
-    def read(self, start: int, limit: int, until: int) -> list[Entry]:
-        """Up to `limit` entries from `start` to before `until`; stops at one that was damaged since."""
-        begin, stop = max(start, self.first), min(until, self.next, max(start, self.first) + limit)
-        if begin >= stop:
-            return []
-        at = self.positions[begin - self.first]
-        end = self.positions[stop - self.first] if stop < self.next else self.end
-        data = os.pread(self._descriptor, end - at, at)
-        entries: list[Entry] = []
-        for offset in range(begin, stop):
-            found = read_frame(data, self.positions[offset - self.first] - at, offset)
-            if found is None:
-                break
-            entries.append(Entry(offset, found))
-        return entries
+    def read(self, start: int, limit: int, until: int) -> Reading:
+        """Up to `limit` entries from `start` to before `until`, without those that are missing."""
+        begin, stop = max(start, self.first), min(until, self.next)
+        present = ((offset, at) for offset in range(begin, stop) if (at := self.positions[offset - self.first]))
+        wanted = list(islice(present, limit))
+        if not wanted:
+            return Reading([], ())
+        at, behind = wanted[0][1], self._behind(wanted[-1][0])
+        data = os.pread(self._descriptor, behind - at, at)
+        entries, spoiled = [], []
+        for offset, place in wanted:
+            entry = read_frame(data, place - at, offset, self._salt)
+            if entry is None:
+                spoiled.append(offset)
+            else:
+                entries.append(Entry(offset, entry))
+        return Reading(entries, tuple(spoiled))
+
+    def _behind(self, offset: int) -> int:
+        """A position behind an entry, and not behind many others."""
+        for index in range(offset + 1 - self.first, len(self.positions)):
+            if self.positions[index]:
+                return self.positions[index]
+        return self.end
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -146,6 +214,7 @@ class Segment:
         self.path.unlink()
 
     def _account(self, entries: Sequence[bytes]) -> None:
+        self._confirmed = False
         for data in entries:
             self.positions.append(self.end)
             self.end += HEAD_SIZE + len(data)

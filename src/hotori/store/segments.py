@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from bisect import bisect_right
@@ -11,11 +12,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hotori.problems import Problem
-from hotori.problems.storage import DISK_FAILED, FILE_UNREADABLE, LOG_DAMAGED
+from hotori.problems.kind import Severity
+from hotori.problems.storage import DISK_FAILED, FILE_UNREADABLE
+from hotori.store.damage import damage_problems, spoiled_problem, torn_problem
 from hotori.store.disk import disk_problem
 from hotori.store.frame import HEAD_SIZE, LARGEST
 from hotori.store.log import Entry
-from hotori.store.segment import MAGIC, SUFFIX, Segment
+from hotori.store.quarantine import discard_unfinished, set_aside
+from hotori.store.segment import MAGIC, NAME, SUFFIX, Findings, Segment
 from hotori.store.tail import Tail
 from hotori.store.worker import Worker
 
@@ -29,11 +33,11 @@ class SegmentLog:
 
     A segment is reserved on disk when it is created, and removed as a whole when it is trimmed. What was read
     or written last is also kept in memory, so that a consumer that keeps up never touches the disk. A tail that
-    a crash tore is cut when the log is opened; an entry that rotted later is left out by `read` and told in
-    `damage`. It will not decide when to trim.
+    a crash tore is cut when the log is opened. A damaged segment is kept under another name, and its good entries
+    go on; both is told in `problems`. It will not decide when to trim.
     """
 
-    def __init__(self, folder: Path, segments: list[Segment], segment_bytes: int) -> None:
+    def __init__(self, folder: Path, segments: list[Segment], segment_bytes: int, problems: Sequence[Problem]) -> None:
         self._folder = folder
         self._segments = segments
         self._segment_bytes = segment_bytes
@@ -42,7 +46,7 @@ class SegmentLog:
         self._tail = Tail()
         self._loaded: OrderedDict[int, Segment] = OrderedDict()
         self._lock = threading.Lock()  # the list of segments and their positions, against a cold read
-        self._damage: list[Problem] = []
+        self._problems = list(problems)
         self._writer: Worker[bytes | int, int] = Worker(f"log {folder.name}", self._perform)
 
     @classmethod
@@ -53,13 +57,14 @@ class SegmentLog:
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            segments = [Segment.open(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
-            _recover(folder, segments, segment_bytes)
+            discard_unfinished(folder)
+            segments = [Segment.open(path) for path in _files(folder)]
+            problems = _recover(folder, segments, segment_bytes)
         except PermissionError as error:
             raise Problem(FILE_UNREADABLE, str(error), path=folder, reason=error.strerror or "unknown") from error
         except OSError as error:
             raise disk_problem(error, folder) from error
-        return cls(folder, segments, segment_bytes)
+        return cls(folder, segments, segment_bytes, problems)
 
     @property
     def first(self) -> int:
@@ -74,9 +79,8 @@ class SegmentLog:
         return self._size
 
     @property
-    def damage(self) -> tuple[Problem, ...]:
-        """What could not be read since the log was opened: problems `log-damaged`."""
-        return tuple(self._damage)
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(self._problems)
 
     def submit(self, data: bytes) -> asyncio.Future[int]:
         if len(data) > LARGEST:
@@ -99,6 +103,9 @@ class SegmentLog:
     async def close(self) -> None:
         await self._writer.close()
         with self._lock:
+            if self._segments and not self._segments[-1].failed:
+                with contextlib.suppress(OSError):  # everything is on disk; this only says so
+                    await asyncio.to_thread(self._segments[-1].confirm)
             for segment in self._segments:
                 segment.close()
             self._segments = []
@@ -185,17 +192,18 @@ class SegmentLog:
 
     def _read_segment(self, index: int, start: int, limit: int) -> list[Entry]:
         segment = self._segments[index]
-        until = self._next if index == len(self._segments) - 1 else self._segments[index + 1].first
+        active = index == len(self._segments) - 1
+        until = self._next if active else self._segments[index + 1].first
         if not segment.loaded:
-            segment.load()
-        if segment is not self._segments[-1]:
+            self._tell(segment, segment.load(until))
+        if not active:
             self._use(segment)
-        found = segment.read(start, limit, until)
-        wanted = min(until, max(start, segment.first) + limit)
-        whole_to = found[-1].offset + 1 if found else max(start, segment.first)
-        if whole_to < wanted:
-            self._tell_damage(segment, whole_to, until)
-        return found
+        reading = segment.read(start, limit, until)
+        if reading.spoiled and not active:
+            self._tell(segment, segment.load(until))
+        elif reading.spoiled:  # what is being written is not moved aside; that is for the next start
+            self._add_problems(spoiled_problem(segment.path, reading.spoiled))
+        return reading.entries
 
     def _use(self, segment: Segment) -> None:
         """Keep the positions of the segments that were read last, and forget those of the others."""
@@ -204,38 +212,43 @@ class SegmentLog:
         while len(self._loaded) > _KEPT_LOADED:
             self._loaded.popitem(last=False)[1].forget()
 
-    def _tell_damage(self, segment: Segment, start: int, until: int) -> None:
-        problem = Problem(LOG_DAMAGED, path=segment.path, first=start, last=until - 1, count=until - start)
-        if all(str(problem) != str(known) for known in self._damage):
-            self._damage.append(problem)
-            logger.error("%s", problem)
+    def _tell(self, segment: Segment, findings: Findings) -> None:
+        self._add_problems(*damage_problems(segment.path, findings))
+
+    def _add_problems(self, *problems: Problem) -> None:
+        for problem in problems:
+            if all(problem.cause() != known.cause() for known in self._problems):
+                self._problems.append(problem)
+                logger.error("%s: %s", problem, "; ".join(problem.evidence))
 
 
-def _recover(folder: Path, segments: list[Segment], segment_bytes: int) -> None:
-    """Make the last segment ready to append to: cut a torn tail, set a file without our mark aside."""
+def _files(folder: Path) -> list[Path]:
+    """The segments' files in order; what has another name is set aside."""
+    files = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        if NAME.fullmatch(path.name):
+            files.append(path)
+        else:
+            logger.error("%s is no segment of this log; it is kept as %s", path, set_aside(path).name)
+    return files
+
+
+def _recover(folder: Path, segments: list[Segment], segment_bytes: int) -> list[Problem]:
+    """Make the last segment ready to append to: cut a torn tail, mend what is damaged before it; what was wrong."""
     if not segments:
         segments.append(Segment.create(folder, 0, list(_sizes(segment_bytes, len(MAGIC)))))
-        return
+        return []
     last = segments[-1]
-    rest = last.load().rstrip(b"\0")
-    if rest and last.end == len(MAGIC) and not _has_mark(last.path):
-        aside = last.path.with_suffix(".damaged")
-        logger.error("%s is not a segment (%d bytes); kept as %s", last.path, len(rest), aside.name)
-        last.close()
-        last.path.rename(aside)
-        segments[-1] = Segment.create(folder, last.first, list(_sizes(segment_bytes, len(MAGIC))))
-    elif rest or last.end == len(MAGIC):
-        if rest:
-            logger.warning(
-                "cut %d torn bytes from %s; entries %d to %d are whole",
-                *(len(rest), last.path, last.first, last.next - 1),
-            )
+    findings = last.load()
+    problems = damage_problems(last.path, findings)
+    if findings.torn:
+        problems.append(torn_problem(last.path, findings.torn, last.first, last.next))
+    if problems or last.end == len(MAGIC):
         last.cut()
-
-
-def _has_mark(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+    last.confirm()
+    for problem in problems:
+        logger.log(logging.ERROR if problem.severity is Severity.ERROR else logging.WARNING, "%s", problem)
+    return problems
 
 
 def _sizes(wanted: int, needed: int) -> Iterator[int]:
