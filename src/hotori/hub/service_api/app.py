@@ -21,6 +21,7 @@ from hotori.hub.service_api import (
     device_plane,
     devices,
     events,
+    files,
     methods,
     modules,
     query,
@@ -82,6 +83,8 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("POST", f"{_DEVICE}/applyConfigurationContent", _SERVANT, configuration_content.apply_to_device),
     ("POST", f"{_DEVICE}/messages/devicebound", _SERVANT, device_messages.send_to_device),
     ("POST", f"{_DEVICE}/messages/deviceBound", _SERVANT, device_messages.send_to_device),
+    ("POST", f"{_DEVICE}/files", _DEVICE_ITSELF, files.begin),
+    ("POST", f"{_DEVICE}/files/notifications", _DEVICE_ITSELF, files.end),
     ("POST", f"{_DEVICE}/messages/events", _DEVICE_ITSELF, device_plane.send_event),
     *(
         route

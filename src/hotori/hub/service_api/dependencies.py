@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hotori.hub.apply import Deployments
 from hotori.hub.events import Events
+from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.policies import Policies
 from hotori.hub.registry import Registry
@@ -21,6 +22,7 @@ class ServiceDependencies:
     registry: Registry
     policies: Policies
     events: Events
+    uploads: FileUploads
     clock: Callable[[], float] = time.time
     deployments: Deployments = field(init=False)
 

@@ -40,6 +40,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "method-unanswered": (504, "GatewayTimeout"),
     "device-queue-full": (403, "DeviceMaximumQueueDepthExceeded"),
     "message-too-large": (413, "MessageTooLarge"),
+    "uploads-full": (403, "DeviceMaximumActiveFileUploadLimitExceeded"),
     "lock-lost": (412, "DeviceMessageLockLost"),
     "not-an-edge-device": (400, "InvalidOperation"),
     "disk-full": (503, "ServiceUnavailable"),
