@@ -42,6 +42,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "message-too-large": (413, "MessageTooLarge"),
     "uploads-full": (403, "DeviceMaximumActiveFileUploadLimitExceeded"),
     "lock-lost": (412, "DeviceMessageLockLost"),
+    "auth-chain-broken": (403, "IotHubForbidden"),
     "not-an-edge-device": (400, "InvalidOperation"),
     "disk-full": (503, "ServiceUnavailable"),
     "disk-failed": (503, "ServiceUnavailable"),
