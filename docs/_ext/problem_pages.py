@@ -20,6 +20,8 @@ AREA_TITLES: Mapping[str, Words] = {
     "manifest": Words("Manifests, routes and twins", "マニフェスト・ルート・ツイン"),
     "images": Words("Images and registries", "イメージとレジストリ"),
     "modules": Words("Modules on a device", "デバイス上のモジュール"),
+    "rollouts": Words("Deployments to many devices", "多数のデバイスへのデプロイ"),
+    "gateway": Words("Gateways and nested devices", "ゲートウェイと階層化されたデバイス"),
     "vision": Words("Training and predicting", "学習と推論"),
     "solution": Words("Solutions on the developer's machine", "開発機のソリューション"),
 }

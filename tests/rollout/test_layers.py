@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotori.model.configuration import Configuration, ContentKind
-from hotori.rollout.layers import Effective, combined, effective, images, pinned
+from hotori.rollout.layers import Effective, effective, images, merged, origins, pinned, twin_entries
 
 
 def full(name: str, priority: int, modules: dict[str, Any], created: float = 0.0) -> Configuration:
@@ -22,11 +22,15 @@ def layer(name: str, priority: int, content: dict[str, Any]) -> Configuration:
     return Configuration(name, ContentKind.MODULES, content, "*", priority)
 
 
+def desired(found: Effective, module: str) -> dict[str, Any]:
+    return merged(found.entries[module], {})
+
+
 def test_the_base_with_the_highest_priority_applies_and_lower_ones_are_not_merged() -> None:
     found = effective([full("low", 1, {"a": {}}), full("high", 5, {"b": {}})])
     assert found.applied == ("high",)
     assert found.targeted == ("low",)
-    assert found.desired["$edgeAgent"]["modules"] == {"b": {}}
+    assert desired(found, "$edgeAgent")["modules"] == {"b": {}}
 
 
 def test_of_two_bases_with_one_priority_the_newer_applies() -> None:
@@ -45,24 +49,24 @@ def test_a_layer_adds_a_module_and_a_route_on_top_of_its_base() -> None:
     )
     found = effective([full("base", 1, {"a": {"settings": {"image": "a:1"}}}), extra])
     assert found.applied == ("base", "extra")
-    assert found.desired["$edgeAgent"]["modules"] == {
+    assert desired(found, "$edgeAgent")["modules"] == {
         "a": {"settings": {"image": "a:1"}},
         "b": {"settings": {"image": "b:1"}},
     }
-    assert found.desired["$edgeHub"]["routes"] == {"b": "FROM /* INTO $upstream"}
+    assert desired(found, "$edgeHub")["routes"] == {"b": "FROM /* INTO $upstream"}
 
 
 def test_a_layer_overrides_a_whole_module_entry() -> None:
     other = layer("other", 9, {"$edgeAgent": {"properties.desired.modules.a": {"settings": {"image": "a:2"}}}})
     found = effective([full("base", 1, {"a": {"env": {"X": {"value": 1}}, "settings": {"image": "a:1"}}}), other])
-    assert found.desired["$edgeAgent"]["modules"]["a"] == {"settings": {"image": "a:2"}}
+    assert desired(found, "$edgeAgent")["modules"]["a"] == {"settings": {"image": "a:2"}}
 
 
 def test_a_layer_that_ranks_no_higher_than_the_base_is_only_targeted() -> None:
     same = layer("same", 5, {"$edgeAgent": {"properties.desired.modules.b": {}}})
     found = effective([full("base", 5, {"a": {}}), same])
     assert found.statuses() == {"base": {"status": "Applied"}, "same": {"status": "Targeted"}}
-    assert "b" not in found.desired["$edgeAgent"]["modules"]
+    assert "b" not in desired(found, "$edgeAgent")["modules"]
 
 
 def test_layers_without_a_base_apply_nothing() -> None:
@@ -78,7 +82,7 @@ def test_a_module_twin_is_replaced_by_a_whole_and_added_to_by_a_part() -> None:
             layer("two", 2, {"m": {"properties.desired.y.w": 2}}),
         ]
     )
-    assert found.desired["m"] == {"x": 1, "y": {"z": 1, "w": 2}}
+    assert desired(found, "m") == {"x": 1, "y": {"z": 1, "w": 2}}
     replaced = effective(
         [
             full("base", 0, {}),
@@ -86,13 +90,15 @@ def test_a_module_twin_is_replaced_by_a_whole_and_added_to_by_a_part() -> None:
             layer("two", 2, {"m": {"properties.desired": {"x": 1}}}),
         ]
     )
-    assert replaced.desired["m"] == {"x": 1}
+    assert desired(replaced, "m") == {"x": 1}
 
 
-def test_parts_of_a_twin_that_nobody_gives_whole_are_patches() -> None:
-    found = effective([full("base", 0, {}), layer("one", 1, {"m": {"properties.desired.y.w": 2}})])
-    assert "m" not in found.desired
-    assert found.patches == {"m": {"y": {"w": 2}}}
+def test_a_part_of_a_twin_that_nobody_gives_whole_is_set_in_what_the_module_has() -> None:
+    found = effective([full("base", 0, {}), layer("one", 1, {"m": {"properties.desired.y.w": {"v": 2}}})])
+    assert merged(found.entries["m"], {"x": 1, "y": {"w": {"old": 1}, "z": 1}}) == {
+        "x": 1,
+        "y": {"w": {"v": 2}, "z": 1},
+    }
 
 
 def test_every_value_says_which_configuration_it_is_from() -> None:
@@ -100,7 +106,7 @@ def test_every_value_says_which_configuration_it_is_from() -> None:
     found = effective(
         [base, layer("new", 1, {"$edgeAgent": {"properties.desired.modules.a": {"env": {}, "status": "stopped"}}})]
     )
-    assert found.origins["$edgeAgent"] == {
+    assert origins(found.entries["$edgeAgent"]) == {
         "/schemaVersion": "base",
         "/modules/a/env": "new",
         "/modules/a/status": "new",
@@ -124,14 +130,13 @@ def pointers(value: Any, at: str = "") -> set[str]:
 def test_the_origins_name_exactly_the_values_that_are_there(given_entries: list[dict[str, Any]]) -> None:
     layers = [layer(f"l{index}", index + 1, {"m": entry}) for index, entry in enumerate(given_entries)]
     found = effective([full("base", 0, {}), *layers])
-    values = {**found.desired, **found.patches}["m"]
-    assert set(found.origins["m"]) == pointers(values)
+    assert set(origins(found.entries["m"])) == pointers(desired(found, "m"))
 
 
 def test_device_configurations_set_their_values_in_order_of_priority() -> None:
     one = Configuration("one", ContentKind.DEVICE, {"properties.desired.a": {"b": 1, "c": 1}}, "*", 1)
     two = Configuration("two", ContentKind.DEVICE, {"properties.desired.a.b": 2}, "*", 2)
-    assert combined([two, one]) == {"a": {"b": 2, "c": 1}}
+    assert merged(twin_entries([two, one]), {}) == {"a": {"b": 2, "c": 1}}
 
 
 def test_images_are_delivered_by_the_digest_of_their_submission() -> None:

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "edge": ("hotori.cli.edge", "edge", "Run an edge device."),
     "device": ("hotori.cli.device", "device", "Add, list, show and remove devices."),
     "deploy": ("hotori.cli.deploy", "deploy", "Build a solution, push its images and deploy it to a device."),
+    "deployment": ("hotori.cli.deployment", "deployment", "Deploy to many devices, in waves, and take it back."),
     "logs": ("hotori.cli.logs", "logs", "Show what a module writes."),
     "monitor": ("hotori.cli.monitor", "monitor", "Watch messages arrive in the cloud."),
     "twin": ("hotori.cli.twin", "twin", "Show or change the twin of a device or module."),

@@ -38,8 +38,10 @@ class Deployments:
         self._registry = registry
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def apply(self, device: str, document: Json) -> None:
+    async def apply(self, device: str, document: Json, *, changes_only: bool = False) -> None:
         """Apply a manifest to an edge device. Nothing is changed where it has a fault.
+
+        With `changes_only`, twins that are as desired already are left alone; else their versions advance.
 
         Raises as `check_content` does, and `device-unknown` and `not-an-edge-device`.
         """
@@ -52,6 +54,8 @@ class Deployments:
             named = manifest.agent.modules.keys() | manifest.desired.keys()
             await self._add(device, named - existing.keys())
             for name in _agent_last(manifest.desired):
+                if changes_only and name in current and current[name].values == manifest.desired[name]:
+                    continue
                 await self._hub.twins.replace_desired(Identity(device, name), manifest.desired[name])
             await self._remove(existing[name] for name in existing.keys() - named)
 

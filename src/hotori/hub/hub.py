@@ -20,6 +20,7 @@ from hotori.hub.service_bound import ServiceBound
 from hotori.hub.sessions import Sessions
 from hotori.hub.twins import TwinChange, TwinGate, Twins
 from hotori.model.identity import Identity
+from hotori.model.json import JsonObject
 from hotori.model.message import Message
 from hotori.store.records import Records
 
@@ -64,6 +65,7 @@ class Hub:
         self.service_bound = ServiceBound(queues, clock, chance)
         feedback = self.service_bound if device is None else None
         self.device_bound = DeviceBound(queues, directory, clock, chance, feedback, device_terms)
+        self.configuration_statuses: dict[Identity, JsonObject] = {}
         self.twins.desired_watchers.append(self._tell_desired)
 
     async def start(self) -> None:

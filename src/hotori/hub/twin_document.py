@@ -50,6 +50,8 @@ def full_twin(hub: Hub, registration: Registration, record: TwinRecord) -> JsonO
             "reported": _section(record.twin.reported, Stamp(record.reported_at).members() | record.reported_metadata),
         },
     }
+    if statuses := hub.configuration_statuses.get(identity):
+        document["configurations"] = statuses
     if identity.module is None:
         document |= {"capabilities": {"iotEdge": registration.edge}, **scope_members(registration)}
     return document

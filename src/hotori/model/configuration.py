@@ -112,6 +112,8 @@ class Configuration:
                 "/id", "an id has up to 128 lower-case letters, digits and - : + % _ # * ? ! ( ) , = @ ; '"
             )
         kind, content = _content(document)
+        if kind is not ContentKind.MODULES and document.get("rollout") is not None:
+            raise _malformed("/rollout", f"only {ContentKind.MODULES} reaches devices in waves")
         return cls(
             id=id_,
             kind=kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotori.problems import gateway, identity, images, manifest, modules, network, solution, storage, vision
+from hotori.problems import gateway, identity, images, manifest, modules, network, rollouts, solution, storage, vision
 from hotori.problems.kind import Kind
 
 AREAS: dict[str, tuple[Kind, ...]] = {
@@ -13,6 +13,7 @@ AREAS: dict[str, tuple[Kind, ...]] = {
     "manifest": manifest.KINDS,
     "images": images.KINDS,
     "modules": modules.KINDS,
+    "rollouts": rollouts.KINDS,
     "vision": vision.KINDS,
     "solution": solution.KINDS,
 }

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from hotori.model.configuration import Configuration, ContentKind, parts
 from hotori.model.json import Json, JsonObject
+
+Entries: TypeAlias = "tuple[tuple[str, JsonObject], ...]"
+"""What configurations say of one twin, by their ids, in the order in which they apply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effective:
     """What the configurations that target a device come to (contract 3.4).
 
-    `desired` are the modules' desired properties; a path that is not the whole of them is in `patches`, to be set
-    in what the module has. `origins` names the configuration of every value, by JSON pointer below the module.
-    `applied` stands in order, the base first; `targeted` are those that match and do not apply.
+    `applied` stands in order, the base first; `targeted` are those that match and do not apply. `entries` holds
+    what the applied ones say, by module.
     """
 
     applied: tuple[str, ...] = ()
     targeted: tuple[str, ...] = ()
-    desired: Mapping[str, JsonObject] = field(default_factory=dict)
-    patches: Mapping[str, JsonObject] = field(default_factory=dict)
-    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    entries: Mapping[str, Entries] = field(default_factory=dict)
 
     def statuses(self) -> JsonObject:
         """`configurations` of the agent's twin, as queries see it."""
@@ -40,21 +41,32 @@ def effective(configurations: Iterable[Configuration]) -> Effective:
     chosen = [base, *(each for each in ranked if each.layered and each.priority > base.priority)]
     applied = tuple(each.id for each in chosen)
     targeted = tuple(each.id for each in ranked if each.id not in applied)
-    names = {name for each in chosen for name in each.content}
-    merged = {name: _merged(_entries(chosen, name)) for name in sorted(names)}
-    return Effective(
-        applied=applied,
-        targeted=targeted,
-        desired={name: one.values for name, one in merged.items() if one.whole},
-        patches={name: one.values for name, one in merged.items() if not one.whole},
-        origins={name: one.origins for name, one in merged.items()},
-    )
+    names = sorted({name for each in chosen for name in each.content})
+    return Effective(applied, targeted, {name: _entries(chosen, name) for name in names})
 
 
-def combined(configurations: Iterable[Configuration]) -> JsonObject:
-    """The desired properties that device or module configurations come to: higher priorities set theirs last."""
-    ranked = sorted(configurations, key=lambda each: each.rank)
-    return _merged([(each.id, each.content) for each in ranked]).values
+def twin_entries(configurations: Iterable[Configuration]) -> Entries:
+    """What device or module configurations say of one twin: higher priorities say theirs last."""
+    return tuple((each.id, each.content) for each in sorted(configurations, key=lambda each: each.rank))
+
+
+def merged(entries: Entries, current: JsonObject) -> JsonObject:
+    """The desired properties that come of `current`: a whole replaces them, a part is set in them."""
+    for _, entry in entries:
+        for path, value in parts(entry).items():
+            current = _set(current, path, value)
+    return current
+
+
+def origins(entries: Entries) -> dict[str, str]:
+    """The configuration that every value is from, by the JSON pointer of the value."""
+    found: dict[str, str] = {}
+    for source, entry in entries:
+        for path, value in parts(entry).items():
+            pointer = "".join(f"/{name}" for name in path)
+            found = {at: who for at, who in found.items() if not _covers(pointer, at)}
+            found.update(dict.fromkeys(_leaves(value, pointer), source))
+    return found
 
 
 def pinned(desired: JsonObject, pins: Mapping[str, str]) -> JsonObject:
@@ -92,30 +104,9 @@ def _by_digest(image: str, digest: str) -> str:
     return f"{path}{slash}{last.partition('@')[0].partition(':')[0]}@{digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Merged:
-    whole: bool
-    values: JsonObject
-    origins: Mapping[str, str]
-
-
-def _entries(configurations: Sequence[Configuration], module: str) -> list[tuple[str, JsonObject]]:
+def _entries(configurations: Sequence[Configuration], module: str) -> Entries:
     found = ((each.id, each.content.get(module)) for each in configurations)
-    return [(name, entry) for name, entry in found if isinstance(entry, dict)]
-
-
-def _merged(entries: Iterable[tuple[str, JsonObject]]) -> _Merged:
-    whole = False
-    values: JsonObject = {}
-    origins: dict[str, str] = {}
-    for source, entry in entries:
-        for path, value in parts(entry).items():
-            whole = whole or not path
-            values = _set(values, path, value)
-            pointer = "".join(f"/{name}" for name in path)
-            origins = {at: who for at, who in origins.items() if not _covers(pointer, at)}
-            origins.update(dict.fromkeys(_leaves(value, pointer), source))
-    return _Merged(whole, values, origins)
+    return tuple((name, entry) for name, entry in found if isinstance(entry, dict))
 
 
 def _set(values: JsonObject, path: Sequence[str], value: Json) -> JsonObject:

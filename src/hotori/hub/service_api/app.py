@@ -17,11 +17,11 @@ from hotori.hub.policies import Right
 from hotori.hub.service_api import (
     bulk,
     configuration_content,
+    configurations,
     device_messages,
     device_plane,
     devices,
     events,
-    files,
     methods,
     modules,
     query,
@@ -64,19 +64,10 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("DELETE", f"{_DEVICE}/commands", _SERVANT, devices.purge_commands),
     ("GET", "/statistics/devices", _READER, devices.count_devices),
     ("GET", "/statistics/service", _SERVANT, devices.count_connected),
-    *(
-        (method, f"{_SCOPE}/{name}", _EDGE_HUB, scope.answering(handler))
-        for method, name, handler in (
-            ("POST", "devicesAndModulesInTargetDeviceScope", scope.list_target_scope),
-            ("GET", "devicesAndModulesInDeviceScope", scope.list_scope),
-            ("POST", "getDeviceAndModuleOnBehalfOf", scope.get_on_behalf),
-            ("GET", "deviceAndModuleInDeviceScope", scope.get_in_scope),
-            ("POST", "getModulesOnTargetDevice", scope.list_modules),
-            ("POST", "getModuleOnBehalfOf", scope.get_module),
-            ("PUT", "putModuleOnBehalfOf", scope.put_module),
-            ("POST", "deleteModuleOnBehalfOf", scope.delete_module),
-        )
-    ),
+    ("POST", f"{_SCOPE}/devicesAndModulesInTargetDeviceScope", _EDGE_HUB, scope.list_target_scope),
+    ("GET", f"{_SCOPE}/devicesAndModulesInDeviceScope", _EDGE_HUB, scope.list_scope),
+    ("POST", f"{_SCOPE}/getDeviceAndModuleOnBehalfOf", _EDGE_HUB, scope.get_on_behalf),
+    ("GET", f"{_SCOPE}/deviceAndModuleInDeviceScope", _EDGE_HUB, scope.get_in_scope),
     ("GET", f"{_DEVICE}/modules", _READER_OR_DEVICE, modules.list_modules),
     ("GET", _MODULE, _READER_OR_DEVICE, modules.get_module),
     ("PUT", _MODULE, _WRITER_OR_DEVICE, modules.put_module),
@@ -92,8 +83,6 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("POST", f"{_DEVICE}/applyConfigurationContent", _SERVANT, configuration_content.apply_to_device),
     ("POST", f"{_DEVICE}/messages/devicebound", _SERVANT, device_messages.send_to_device),
     ("POST", f"{_DEVICE}/messages/deviceBound", _SERVANT, device_messages.send_to_device),
-    ("POST", f"{_DEVICE}/files", _DEVICE_ITSELF, files.begin),
-    ("POST", f"{_DEVICE}/files/notifications", _DEVICE_ITSELF, files.end),
     ("POST", f"{_DEVICE}/messages/events", _DEVICE_ITSELF, device_plane.send_event),
     *(
         route
@@ -113,6 +102,14 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
             ("POST", f"/messages/{spelling}/{{kind}}/{{lock}}/abandon", _SERVANT, service_bound.abandon),
         )
     ),
+    ("GET", "/configurations", _SERVANT, configurations.list_configurations),
+    ("POST", "/configurations/testQueries", _SERVANT, configurations.test_queries),
+    ("GET", "/configurations/{configuration}", _SERVANT, configurations.get_configuration),
+    ("PUT", "/configurations/{configuration}", _SERVANT, configurations.put_configuration),
+    ("DELETE", "/configurations/{configuration}", _SERVANT, configurations.delete_configuration),
+    ("GET", "/configurations/{configuration}/rollout", _SERVANT, configurations.get_rollout),
+    ("POST", "/configurations/{configuration}/rollout", _SERVANT, configurations.change_rollout),
+    ("GET", f"{_DEVICE}/effectiveConfiguration", _SERVANT, configurations.get_effective),
     ("GET", "/messages/events", _SERVANT, events.stream_events),
 )
 

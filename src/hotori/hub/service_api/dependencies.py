@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hotori.hub.apply import Deployments
 from hotori.hub.events import Events
-from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.policies import Policies
 from hotori.hub.registry import Registry
+from hotori.hub.rollouts.rollouts import Rollouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,6 @@ class ServiceDependencies:
     registry: Registry
     policies: Policies
     events: Events
-    uploads: FileUploads
+    deployments: Deployments
+    rollouts: Rollouts
     clock: Callable[[], float] = time.time
-    deployments: Deployments = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "deployments", Deployments(self.hub, self.registry))
