@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable
 from pathlib import Path
 
-from hotori.hub.registration import Registration
+from hotori.hub.registration import Registration, own_scope
 from hotori.model.identity import Identity
 from hotori.model.sas import sign
 from hotori.model.secret import Secret
@@ -23,7 +23,7 @@ EXPIRY = 4_000_000_000
 def registration(identity: Identity) -> Registration:
     """The same key for everybody: what is measured is the check."""
     key = Secret(base64.b64encode(b"0123456789abcdef0123456789abcdef").decode())
-    return Registration(identity, "1", key, key)
+    return Registration(identity, "1", key, key, edge=identity.device == DEVICE, scope=own_scope(DEVICE, "1"))
 
 
 def write_credentials(path: Path, devices: int, sinks: int = 0) -> None:

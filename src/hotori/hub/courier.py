@@ -55,67 +55,92 @@ class Courier:
     ) -> None:
         self._queues, self._group, self._session = queues, group, session
         self._head, self._terms, self._clock, self._window = head, terms, clock, window
+        self._loop = asyncio.get_running_loop()
         self._out: dict[int, _Parcel] = {}
-        self._woken = asyncio.Event()
+        self._round: asyncio.Handle | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._overdue: asyncio.TimerHandle | None = None
+        self._closed = False
         self._forget_settled()
-        self._task = asyncio.create_task(self._run(), name=f"courier {session.identity}")
         queues.listen(group, lambda _: self.wake())
         self.wake()
 
     def wake(self) -> None:
-        """Something may have become possible: a message, a subscription, room."""
-        self._woken.set()
+        """Something may have become possible: a message, a subscription, room. It is done in one go, a little later."""
+        if self._round is None and not self._closed:
+            self._round = self._loop.call_soon(self._carry_all)
 
     def acknowledge(self, packet_id: int) -> None:
         """The client has the message of this id; an id that is not out is let go."""
         parcel = self._out.pop(packet_id, None)
         if parcel is not None:
-            self._session.packet_ids.pop((parcel.queue.endpoint, parcel.item.offset), None)
+            self._session.release(parcel.queue.endpoint, parcel.item.offset)
             parcel.queue.deliver(parcel.item)
             self.wake()
 
     def close(self) -> None:
         """The connection is gone: what was not acknowledged waits for the next one."""
+        self._closed = True
         self._queues.listen(self._group, None)
-        self._task.cancel()
+        for waiting in (self._round, self._reading, self._overdue):
+            if waiting is not None:
+                waiting.cancel()
         for parcel in self._out.values():
             parcel.queue.give_back(parcel.item)
         self._out.clear()
 
-    async def _run(self) -> None:
-        try:
-            while True:
-                await self._carry_all()
-                await self._rest()
-        except Exception:  # the guard of this loop
-            logger.exception("Messages to %s could not be read", self._session.identity)
-            self._head.end("its messages could not be read", Ending.FAULT)
-
-    async def _rest(self) -> None:
-        """Until something wakes us, or the first parcel is due to be sent again."""
-        wait = min((parcel.due for parcel in self._out.values()), default=None)
-        try:
-            async with asyncio.timeout(None if wait is None else max(0.0, wait - self._now())):
-                await self._woken.wait()
-        except TimeoutError:
-            self._recall()
-
-    def _recall(self) -> None:
-        """Give back what was not acknowledged in time, so that it is carried again."""
-        overdue = [number for number, parcel in self._out.items() if parcel.due <= self._now()]
-        for number in overdue:
-            parcel = self._out.pop(number)
-            parcel.queue.give_back(parcel.item)
-
-    async def _carry_all(self) -> None:
-        self._woken.clear()
-        while len(self._out) < self._window and self._head.writable:
+    def _carry_all(self) -> None:
+        """Whatever there is room for, up to a message that must be read from the disk first."""
+        self._round = None
+        while len(self._out) < self._window and self._head.writable and self._reading is None:
             queue = self._next_queue()
-            item = queue.take(self._clock()) if queue else None
             if queue is None:
                 return
+            item = queue.take(self._clock())
             if item is not None:
-                await self._carry(queue, item)
+                self._carry(queue, item)
+
+    def _carry(self, queue: Queue, item: Item) -> None:
+        if 0 < self._terms.most_attempts < item.attempts:
+            logger.warning("A message to %s was given up after %d attempts", queue.endpoint, item.attempts - 1)
+            queue.drop(item, Outcome.GIVEN_UP)
+            return
+        message = self._queues.recent(item)
+        if message is None:
+            self._reading = asyncio.create_task(self._read(queue, item), name=f"courier {self._session.identity}")
+        else:
+            self._hand_over(queue, item, message)
+
+    async def _read(self, queue: Queue, item: Item) -> None:
+        """Carry one that is not at hand; the others wait, to keep the order."""
+        try:
+            message = await self._queues.load(item)
+        except asyncio.CancelledError:
+            queue.give_back(item)
+            raise
+        except Exception:  # the guard of this task
+            logger.exception("Messages to %s could not be read", self._session.identity)
+            queue.give_back(item)
+            self._head.end("its messages could not be read", Ending.FAULT)
+            return
+        self._reading = None
+        if message is None:
+            queue.drop(item)
+        else:
+            self._hand_over(queue, item, message)
+        self.wake()
+
+    def _watch(self) -> None:
+        """Give back what was not acknowledged in time, so that it is carried again; the first out is due first."""
+        self._overdue = None
+        now = self._loop.time()
+        while self._out:
+            packet_id, parcel = next(iter(self._out.items()))
+            if parcel.due > now:
+                self._overdue = self._loop.call_at(parcel.due, self._watch)
+                return
+            del self._out[packet_id]
+            parcel.queue.give_back(parcel.item)
 
     def _next_queue(self) -> Queue | None:
         """The queue whose head is the most urgent, of those that the client has subscribed to."""
@@ -129,21 +154,6 @@ class Courier:
 
     def _wanted(self, queue: Queue) -> bool:
         return self._head.wants(queue.endpoint) is not None
-
-    async def _carry(self, queue: Queue, item: Item) -> None:
-        if 0 < self._terms.most_attempts < item.attempts:
-            logger.warning("A message to %s was given up after %d attempts", queue.endpoint, item.attempts - 1)
-            queue.drop(item, Outcome.GIVEN_UP)
-            return
-        try:
-            message = await self._queues.load(item)
-        except BaseException:
-            queue.give_back(item)
-            raise
-        if message is None:
-            queue.drop(item)
-        else:
-            self._hand_over(queue, item, message)
 
     def _hand_over(self, queue: Queue, item: Item, message: Message) -> None:
         qos = self._head.wants(queue.endpoint)
@@ -160,19 +170,16 @@ class Courier:
     def _send_to_be_acknowledged(self, queue: Queue, item: Item, message: Message) -> None:
         packet_id = self._session.packet_id(queue.endpoint, item.offset)
         if self._head.deliver(queue.endpoint, message, packet_id, item.attempts > 1):
-            self._out[packet_id] = _Parcel(queue, item, self._now() + self._terms.patience)
+            due = self._loop.time() + self._terms.patience
+            self._out[packet_id] = _Parcel(queue, item, due)
+            if self._overdue is None:
+                self._overdue = self._loop.call_at(due, self._watch)
         else:
-            self._session.packet_ids.pop((queue.endpoint, item.offset), None)
+            self._session.release(queue.endpoint, item.offset)
             queue.drop(item)
 
     def _forget_settled(self) -> None:
         """Ids of deliveries that expired while the client was away are free again."""
-        known = self._session.packet_ids
-        self._session.packet_ids = {
-            (endpoint, offset): packet_id
-            for (endpoint, offset), packet_id in known.items()
-            if offset in self._queues.queue(endpoint)
-        }
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        for endpoint, offset in list(self._session.packet_ids):
+            if offset not in self._queues.queue(endpoint):
+                self._session.release(endpoint, offset)

@@ -77,6 +77,7 @@ class IotHubDialect:
     def __init__(self, identity: Identity) -> None:
         self.prefix = telemetry_prefix(identity)
         self._identity = identity
+        self._places: dict[str, str] = {}
 
     def read(self, topic: str, payload: bytes) -> Said | None:
         match parse_client_topic(topic):
@@ -105,7 +106,10 @@ class IotHubDialect:
         return self._place(endpoint, "")
 
     def placed(self, endpoint: str, message: Message) -> str:
-        return self._place(endpoint, bag_from_message(message, to_client=True))
+        place = self._places.get(endpoint)
+        if place is None:
+            place = self._places[endpoint] = self._place(endpoint, "").rstrip("/") + "/"
+        return place + bag_from_message(message, to_client=True)
 
     def twin_reply(self, status: int, request: str, version: int | None) -> str:
         return TwinReply(status, request, version).format()

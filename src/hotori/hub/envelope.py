@@ -1,18 +1,20 @@
 """Messages as a log keeps them: compact bytes with everything that the hub knows of them.
 
-The endpoints come first, so that they can be read without the rest. What no route took stands there without its
-body: only so that its account survives a crash.
+Properties are kept as the text of their bag, in which they came and in which most of them go on. The endpoints come
+first, so that they can be read without the rest. What no route took stands there without its body: only so that its
+account survives a crash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from hotori.model.identity import Identity
 from hotori.model.message import Message
+from hotori.mqtt.bag import Bag, bag_text
 
 FOR_EVER = 0.0
 """The expiry of a message that never expires."""
@@ -36,8 +38,7 @@ class _Stored(msgspec.Struct, array_like=True):
     module: str | None
     output: str | None
     enqueued_at: float
-    system: dict[str, str]
-    properties: dict[str, str]
+    bag: str
     body: bytes
 
 
@@ -67,29 +68,21 @@ def encode_envelope(message: Message, deliveries: tuple[Delivery, ...] = ()) -> 
             sender.module if sender else None,
             message.output,
             message.enqueued_at,
-            _plain(message.system),
-            _plain(message.properties),
+            bag_text(message),
             message.body,
         )
     )
 
 
-def _plain(values: Mapping[str, str]) -> dict[str, str]:
-    return values if type(values) is dict else dict(values)
-
-
 def decode_envelope(data: bytes) -> tuple[Message, tuple[Delivery, ...]]:
     """What `encode_envelope` was given. Raises msgspec.MsgspecError where the bytes are no envelope."""
     stored = _decoder.decode(data)
-    message = Message(
-        body=stored.body,
-        properties=stored.properties,
-        system=stored.system,
-        sender=Identity(stored.device, stored.module) if stored.device else None,
-        output=stored.output,
-        enqueued_at=stored.enqueued_at,
-    )
-    return message, stored.deliveries
+    bag = Bag(stored.bag)
+    sender = _identity(stored.device, stored.module) if stored.device else None
+    return Message(stored.body, bag, bag.system, sender, stored.output, stored.enqueued_at), stored.deliveries
+
+
+_identity = lru_cache(maxsize=4096)(Identity)  # whose making looks at every character of its names
 
 
 def decode_deliveries(data: bytes) -> tuple[Delivery, ...]:

@@ -78,7 +78,7 @@ class Queues:
         self._clock = clock
         self._capacity = capacity
         self._queues: dict[str, Queue] = {}
-        self._groups: dict[str, list[Queue]] = {}
+        self._groups: dict[str, tuple[Queue, ...]] = {}
         self._listeners: dict[str, Callable[[Queue], None]] = {}
         self._indexed = 0
         self.unrouted = Unrouted(log, records)
@@ -116,12 +116,12 @@ class Queues:
         if queue is None:
             group = group_of(endpoint)
             queue = self._queues[endpoint] = Queue(endpoint, wake=self._listeners.get(group))
-            self._groups.setdefault(group, []).append(queue)
+            self._groups[group] = (*self._groups.get(group, ()), queue)
         return queue
 
     def group(self, name: str) -> Sequence[Queue]:
         """The queues whose endpoints begin so."""
-        return tuple(self._groups.get(name, ()))
+        return self._groups.get(name, ())
 
     def listen(self, group: str, wake: Callable[[Queue], None] | None) -> None:
         """Have `wake` called with a queue of the group when something becomes ready there; None ends that."""
@@ -131,6 +131,11 @@ class Queues:
             self._listeners[group] = wake
         for queue in self.group(group):
             queue.wake = wake
+
+    def recent(self, item: Item) -> Message | None:
+        """The item's message, where the log has it at hand; `load` waits for others."""
+        data = self._log.recent(item.offset)
+        return None if data is None else decode_envelope(data)[0]
 
     async def load(self, item: Item) -> Message | None:
         """The item's message; None where the disk has lost it."""

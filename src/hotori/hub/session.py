@@ -28,6 +28,7 @@ class Session:
     subscriptions: Mapping[str, int] = field(default_factory=dict)
     packet_ids: dict[tuple[str, int], int] = field(default_factory=dict)
     _last_id: int = 0
+    _used: set[int] = field(default_factory=set)
 
     def subscribed(
         self, filters: Collection[tuple[str, int]], allowed: Callable[[str], bool]
@@ -52,9 +53,15 @@ class Session:
         known = self.packet_ids.get((endpoint, offset))
         if known is not None:
             return known
-        used = set(self.packet_ids.values())
         self._last_id = self._last_id % MAX_PACKET_ID + 1
-        while self._last_id in used:
+        while self._last_id in self._used:
             self._last_id = self._last_id % MAX_PACKET_ID + 1
         self.packet_ids[endpoint, offset] = self._last_id
+        self._used.add(self._last_id)
         return self._last_id
+
+    def release(self, endpoint: str, offset: int) -> None:
+        """The delivery was settled: its id is free again."""
+        packet_id = self.packet_ids.pop((endpoint, offset), None)
+        if packet_id is not None:
+            self._used.discard(packet_id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from hotori.problems import Problem
 from hotori.problems.identity import NAME_INVALID
@@ -27,8 +28,7 @@ def check_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     """A device (`edge-1`) or a module on it (`edge-1/camera`). Names are case-sensitive."""
 
     device: str

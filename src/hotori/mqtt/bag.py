@@ -8,11 +8,9 @@ texts are remembered, short bags too, and only what holds a `%` is unquoted.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
-
-import msgspec
 
 from hotori.model.identity import Identity
 from hotori.model.message import Message
@@ -32,20 +30,72 @@ class MalformedBagError(ValueError):
     """The text is no property bag: a broken escape, bytes that are not UTF-8, or a value without a name."""
 
 
-class Bag(msgspec.Struct, frozen=True, gc=False):
-    """What stands in a bag. `properties` and `system` may be shared with others and must not be changed.
+class Bag(Mapping[str, str]):
+    """The application properties of a message, with the text of the whole bag, without sender and output.
 
-    `text` is the bag of both for a topic, without the output and without what only a hub may write.
+    `system` are the others of the same bag. A bag that is only handed on is never decoded; one whose text was not
+    written by a hub must be read with `read_bag`.
     """
 
-    properties: Mapping[str, str]
-    system: Mapping[str, str]
-    output: str | None
-    text: str
+    __slots__ = ("_properties", "system", "text")
+
+    def __init__(
+        self, text: str, properties: dict[str, str] | None = None, system: dict[str, str] | None = None
+    ) -> None:
+        self.text = text
+        self._properties: Mapping[str, str] | None = properties
+        self.system: Mapping[str, str] = _System(text) if system is None else system
+
+    def __getitem__(self, name: str) -> str:
+        return self.known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known())
+
+    def __len__(self) -> int:
+        return len(self.known())
+
+    def __repr__(self) -> str:
+        return repr(self.known())
+
+    def known(self) -> Mapping[str, str]:
+        """The properties, decoded when this is first asked."""
+        if self._properties is None:
+            decoded = decode_bag(self.text)
+            self._properties = {name: value for name, value in decoded.items() if name[:2] != "$."}
+        return self._properties
 
 
-def read_bag(text: str) -> Bag:
-    """The bag of a client: properties that a hub stamps are left out, `$.on` is the output.
+class _System(Mapping[str, str]):
+    """The system properties of a bag."""
+
+    __slots__ = ("_known", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._known: Mapping[str, str] | None = None
+
+    def __getitem__(self, name: str) -> str:
+        return self.known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known())
+
+    def __len__(self) -> int:
+        return len(self.known())
+
+    def __repr__(self) -> str:
+        return repr(self.known())
+
+    def known(self) -> Mapping[str, str]:
+        if self._known is None:
+            decoded = decode_bag(self._text)
+            self._known = {name[2:]: value for name, value in decoded.items() if name[:2] == "$."}
+        return self._known
+
+
+def read_bag(text: str) -> tuple[Bag, str | None]:
+    """The bag of a client, and the output it names: properties that a hub stamps are left out.
 
     Raises MalformedBagError.
     """
@@ -76,21 +126,23 @@ def message_from_bag(bag: str, body: bytes, *, trusted: bool = False) -> Message
     sender. Raises MalformedBagError.
     """
     if not trusted:
-        read = read_bag(bag)
-        return Message(body, read.properties, read.system, None, read.output)
+        read, output = read_bag(bag)
+        return Message(body, read, read.system, None, output)
     properties = decode_bag(bag)
     system = {name[2:]: properties.pop(name) for name in [*properties] if name[:2] == "$."}
     output = system.pop("on", None) or None
     return Message(body, properties, system, _sender(system), output)
 
 
-def bag_text(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
-    """System properties (without their `$.`) and others as one bag."""
-    parts = [f"%24.{_encode_text(name)}={_encode_text(value)}" for name, value in system.items()]
-    parts += [f"{_encode_text(name)}={_encode_text(value)}" for name, value in properties.items()]
-    return "&".join(parts)
+def bag_text(message: Message) -> str:
+    """System properties (with their `$.` again) and others as one bag, without sender and output."""
+    properties = message.properties
+    if type(properties) is Bag and properties.system is message.system:
+        return properties.text
+    return _text(properties, message.system)
 
 
+@lru_cache(maxsize=4096)
 def sender_text(sender: Identity) -> str:
     """The part of a bag in which a hub tells its client who sent the message."""
     module = "" if sender.module is None else f"&%24.cmid={_encode_text(sender.module)}"
@@ -99,7 +151,7 @@ def sender_text(sender: Identity) -> str:
 
 def bag_from_message(message: Message, *, to_client: bool) -> str:
     """The bag of a message. A hub tells its client the sender; a client tells its hub the output."""
-    own = bag_text(message.properties, message.system)
+    own = bag_text(message)
     if to_client:
         first = sender_text(message.sender) if message.sender is not None else ""
     else:
@@ -115,10 +167,16 @@ def _sender(system: dict[str, str]) -> Identity | None:
         return None
 
 
+def _text(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
+    parts = [f"%24.{_encode_text(name)}={_encode_text(value)}" for name, value in system.items()]
+    parts += [f"{_encode_text(name)}={_encode_text(value)}" for name, value in properties.items()]
+    return "&".join(parts)
+
+
 _PROPERTY, _SYSTEM, _OUTPUT, _LEFT_OUT = range(4)
 
 
-def _read(text: str) -> Bag:
+def _read(text: str) -> tuple[Bag, str | None]:
     properties: dict[str, str] = {}
     system: dict[str, str] = {}
     output = None
@@ -137,10 +195,10 @@ def _read(text: str) -> Bag:
             left_out.append(part)
             output = value or None if place == _OUTPUT else output
     if not as_it_is:
-        text = bag_text(properties, system)
+        text = _text(properties, system)
     elif left_out:
         text = "&".join([part for part in parts if part not in left_out])
-    return Bag(properties, system, output, text)
+    return Bag(text, properties, system), output
 
 
 def _read_part(part: str) -> tuple[int, str, str, bool]:

@@ -58,6 +58,10 @@ class Log(Protocol):
         """Up to `limit` durable entries from `start` on; fewer at the end. Offsets below `first` are skipped."""
         ...
 
+    def recent(self, offset: int) -> bytes | None:
+        """The durable entry at an offset, where it is at hand without waiting; `read` finds the others."""
+        ...
+
     async def trim(self, before: int) -> None:
         """Let go of entries below `before` (whole segments, so some may stay)."""
         ...

@@ -100,6 +100,11 @@ class MemoryLog:
         begin = max(start - self.first, 0)
         return self._shelf.entries[begin : begin + max(limit, 0)]
 
+    def recent(self, offset: int) -> bytes | None:
+        self._check_open()
+        at = offset - self.first
+        return self._shelf.entries[at].data if 0 <= at < len(self._shelf.entries) else None
+
     async def trim(self, before: int) -> None:
         self._check_open()
         count = min(max(before - self.first, 0), len(self._shelf.entries))

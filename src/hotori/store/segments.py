@@ -97,6 +97,9 @@ class SegmentLog:
             return recent
         return await asyncio.to_thread(self._read_from_disk, start, limit)
 
+    def recent(self, offset: int) -> bytes | None:
+        return self._tail.get(offset)
+
     async def trim(self, before: int) -> None:
         await self._writer.submit(before)
 
