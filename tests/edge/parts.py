@@ -11,6 +11,8 @@ from hotori.edge.deployment import DeploymentStore
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.scope import ScopeDirectory, ScopeRules
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
+from hotori.hub.auth_chain import AuthChain
+from hotori.hub.registration import own_scope
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
@@ -50,12 +52,37 @@ def module_document(name: str, generation: str = "1") -> JsonObject:
     }
 
 
+def device_document(name: str, parent: str, *, edge: bool = False) -> JsonObject:
+    """A device as a scope has it (contract 11.2)."""
+    return {
+        "deviceId": name,
+        "generationId": "1",
+        "status": "enabled",
+        "capabilities": {"iotEdge": edge},
+        "deviceScope": own_scope(name if edge else parent, "1"),
+        "parentScopes": [own_scope(parent, "1")],
+        "authentication": {"type": "sas", "symmetricKey": {"primaryKey": a_key(name), "secondaryKey": a_key("2")}},
+    }
+
+
+OWN: JsonObject = {
+    "deviceId": DEVICE.device,
+    "generationId": "1",
+    "capabilities": {"iotEdge": True},
+    "deviceScope": own_scope(DEVICE.device, "1"),
+}
+
+
 class Cloud:
     """A source of registrations that can be out of reach."""
 
     def __init__(self, *modules: str) -> None:
         self.documents = {name: module_document(name) for name in (EDGE_AGENT, EDGE_HUB, *modules)}
         self.leaves: list[JsonObject] = []
+        self.below: dict[str, list[JsonObject]] = {}
+        """What stands behind edge devices other than this one."""
+        self.chains: list[str] = []
+        self.asked_for: list[Identity] = []
         self.reachable = True
         self.asked = 0
 
@@ -65,9 +92,27 @@ class Cloud:
             raise findings(ConnectEvidence("hub:443", "Connection refused"))[0]
         return list(self.documents.values())
 
-    async def children(self, device: Identity, hub_key: Secret) -> list[JsonObject]:
+    async def scope(self, chain: AuthChain, hub_key: Secret) -> list[JsonObject]:
         assert hub_key == Secret(a_key(EDGE_HUB))
-        return self.leaves
+        self.chains.append(str(chain))
+        own = [OWN, *self.documents.values(), *self.leaves] if chain.target == DEVICE else []
+        return [*own, *self.below.get(chain.target.device, ())]
+
+    async def one(self, chain: AuthChain, target: Identity, hub_key: Secret) -> list[JsonObject]:
+        assert (str(chain), hub_key) == (DEVICE.device, Secret(a_key(EDGE_HUB)))
+        self.asked_for.append(target)
+        if not self.reachable:
+            raise findings(ConnectEvidence("hub:443", "Connection refused"))[0]
+        known = [OWN, *self.documents.values(), *self.leaves, *(each for all_ in self.below.values() for each in all_)]
+        wanted = {(target.device, target.module), (target.device, None)}
+        found = [each for each in known if (each["deviceId"], each.get("moduleId")) in wanted]
+        return found if any((e["deviceId"], e.get("moduleId")) == (target.device, target.module) for e in found) else []
+
+    async def forward(
+        self, method: str, name: str, actor: str, hub_key: Secret, body: JsonObject, etag: str | None = None
+    ) -> tuple[int, bytes]:
+        """Nobody stands behind these devices who would call."""
+        raise AssertionError(name)
 
 
 def manifest(*modules: str, tag: str = "1", **changes: object) -> JsonObject:

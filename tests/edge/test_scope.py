@@ -9,11 +9,13 @@ from collections.abc import Callable
 import pytest
 
 from hotori.edge.scope import ScopeDirectory, ScopeRules
+from hotori.hub.auth_chain import AuthChain, chain_to
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.model.identity import Identity
+from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
 from hotori.store.memory import MemoryRecords
-from tests.edge.parts import DEVICE, KEY, Clock, Cloud, a_key, module_document
+from tests.edge.parts import DEVICE, KEY, Clock, Cloud, a_key, device_document, module_document
 
 CAMERA = Identity("edge-1", "camera")
 
@@ -69,14 +71,67 @@ async def test_only_a_cloud_that_answered_makes_anyone_unknown() -> None:
         await scope.find(CAMERA)
 
 
-async def test_a_crowd_of_strangers_causes_one_refresh() -> None:
-    cloud = Cloud()
+async def test_the_same_stranger_is_asked_for_once_in_two_minutes() -> None:
+    """11.1: single refresh on a miss (not more often than every 120 s)"""
+    clock, cloud = Clock(), Cloud()
+    scope = ScopeDirectory(DEVICE, KEY, cloud, MemoryRecords(), clock)
+    await scope.refresh()
+
+    assert [await scope.find(CAMERA) for _ in range(3)] == [None] * 3
+    clock.now += 119
+    assert await scope.find(CAMERA) is None
+    assert cloud.asked_for == [CAMERA]
+    clock.now += 1
+    cloud.documents["camera"] = module_document("camera")
+    assert await scope.find(CAMERA) is not None
+    assert cloud.asked_for == [CAMERA] * 2
+
+
+async def test_a_crowd_of_strangers_is_told_to_come_back() -> None:
+    """1.3: never refused for good without an answer from above, and never a question for each of them at once."""
+    cloud = SlowCloud()
     scope = a_scope(cloud, MemoryRecords(), time.time)
     await scope.refresh()
 
-    strangers = [Identity("edge-1", f"nobody-{number}") for number in range(50)]
-    assert await asyncio.gather(*map(scope.find, strangers)) == [None] * 50
-    assert cloud.asked == 2
+    strangers = [Identity("edge-1", f"nobody-{number}") for number in range(100)]
+    asking = [asyncio.create_task(scope.find(stranger)) for stranger in strangers]
+    done, waiting = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+    assert all(isinstance(each.exception(), DirectoryNotReadyError) for each in done)
+    cloud.answering.set()
+    assert await asyncio.gather(*waiting) == [None] * len(waiting)
+    assert 0 < len(waiting) < 50
+
+
+class SlowCloud(Cloud):
+    """One that takes its time for a single question."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answering = asyncio.Event()
+
+    async def one(self, chain: AuthChain, target: Identity, hub_key: Secret) -> list[JsonObject]:
+        await self.answering.wait()
+        return await super().one(chain, target, hub_key)
+
+
+async def test_what_stands_behind_edge_devices_behind_it_is_known_too() -> None:
+    """11.3: an edge hub is spoken to on behalf of everyone below, so it knows them at any depth."""
+    cloud = Cloud()
+    cloud.leaves = [device_document("middle", "edge-1", edge=True), device_document("leaf-1", "edge-1")]
+    cloud.below["middle"] = [cloud.leaves[0], device_document("bottom", "middle", edge=True)]
+    cloud.below["bottom"] = [device_document("leaf-2", "bottom"), {**module_document("sender"), "deviceId": "bottom"}]
+    scope = a_scope(cloud, MemoryRecords(), Clock())
+
+    await scope.refresh()
+
+    assert cloud.chains == ["edge-1", "middle;edge-1", "bottom;middle;edge-1"]
+    assert scope.known(Identity("leaf-2")) is not None
+    assert scope.known(Identity("bottom", "sender")) is not None
+    assert str(await chain_to(Identity("leaf-2"), scope, "edge-1")) == "leaf-2;bottom;middle;edge-1"
+    own = await scope.find(DEVICE)
+    assert own is not None
+    assert [child.identity.device for child in await scope.children(own.scope or "")] == ["leaf-1", "middle"]
+    assert [module.identity.module for module in await scope.modules("bottom")] == ["sender"]
 
 
 async def test_what_was_fetched_is_known_in_the_next_life_without_a_cloud() -> None:

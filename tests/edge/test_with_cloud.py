@@ -116,8 +116,10 @@ async def test_the_scope_is_the_devices_modules_and_the_devices_behind_it(tmp_pa
         async with scope[1]:
             assert await scope[0].refresh()
 
-    names = {Identity.parse(text) for text in ("edge-1/$edgeAgent", "edge-1/$edgeHub", "edge-1/camera", "leaf-1")}
-    assert set(scope[0].identities()) == names
+    names = {
+        Identity.parse(text) for text in ("edge-1/$edgeAgent", "edge-1/$edgeHub", "edge-1/camera", "leaf-1", "edge-1")
+    }
+    assert {identity for identity in (*names, Identity("stranger")) if scope[0].known(identity)} == names
     hub = scope[0].known(Identity("edge-1", EDGE_HUB))
     assert hub is not None
     assert hub.keys

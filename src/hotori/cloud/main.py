@@ -10,11 +10,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from hotori.cloud.blob_grants import StoreGrants
 from hotori.cloud.credentials import CloudCredentials
+from hotori.cloud.front import with_storage
 from hotori.cloud.image_pinner import ImagePinner
 from hotori.cloud.listeners import CloudListeners, bind_all, port_of
 from hotori.hub.apply import Deployments
 from hotori.hub.events import Events
+from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.intake import EventIntake
@@ -149,23 +152,36 @@ async def _serve(
     mqtt = await serve_mqtt(parts.hub, ssl_context=context, sock=listeners.mqtt)
     stack.callback(mqtt.close)
     outside = None if is_loopback(config.listen) else certificate
+    files_host = f"{_service_host(config, listeners)}/{ACCOUNT}"
+    grants = StoreGrants(parts.blobs, ACCOUNT, parts.credentials.storage_key, lambda: files_host)
+    uploads = FileUploads(parts.records, grants, parts.hub.service_bound, time.time, os.urandom)
     image_files = ImageFiles(config.data / "images")
     deployments = Deployments(parts.hub, parts.registry)
     pinner = ImagePinner(image_files, f"{config.name}:{port_of(listeners.registry)}")
     rollouts = Rollouts(parts.hub, parts.registry, deployments, Configurations(parts.records, pinner), parts.records)
     await rollouts.start()
     stack.push_async_callback(rollouts.close)
-    service = service_app(ServiceDependencies(parts.hub, parts.registry, policies, parts.events, deployments, rollouts))
+    service = service_app(
+        ServiceDependencies(parts.hub, parts.registry, policies, parts.events, uploads, deployments, rollouts)
+    )
     images = registry_app(image_files, {USER: parts.credentials.registry_password})
     storage = objects_app(parts.blobs, {ACCOUNT: [parts.credentials.storage_key]})
     tunnel = mqtt_tunnel(parts.hub)
-    await stack.enter_async_context(HttpServer(service, listeners.https, certificate, (tunnel,)))
+    await stack.enter_async_context(
+        HttpServer(with_storage(service, storage, ACCOUNT), listeners.https, certificate, (tunnel,))
+    )
     for app, listener, tls in (
         (storage, listeners.storage, outside),
         (images, listeners.registry, outside),
         (portal(parts), listeners.portal, outside),
     ):
         await stack.enter_async_context(HttpServer(app, listener, tls))
+
+
+def _service_host(config: CloudConfig, listeners: CloudListeners) -> str:
+    """Name and port of the hub's HTTPS, as addresses write them."""
+    port = port_of(listeners.https)
+    return config.name if port == 443 else f"{config.name}:{port}"
 
 
 def _connection(
@@ -176,12 +192,11 @@ def _connection(
     policies: Policies,
 ) -> CloudConnection:
     scheme = "http" if is_loopback(config.listen) else "https"
-    https_port = port_of(listeners.https)
-    service_host = config.name if https_port == 443 else f"{config.name}:{https_port}"
+    service_host = _service_host(config, listeners)
     storage_url = f"{scheme}://{config.name}:{port_of(listeners.storage)}/{ACCOUNT}"
     portal_url = f"{scheme}://{config.name}:{port_of(listeners.portal)}"
     return CloudConnection(
-        hub=HubAddress(config.name, port_of(listeners.mqtt), https_port),
+        hub=HubAddress(config.name, port_of(listeners.mqtt), port_of(listeners.https)),
         ca=authority.certificate,
         service=Secret(policies.owner.connection(service_host).format()),
         storage=Secret(StorageConnection(ACCOUNT, credentials.storage_key, storage_url).format()),

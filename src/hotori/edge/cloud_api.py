@@ -1,17 +1,19 @@
-"""What an edge device asks of its cloud over HTTPS: the identities it is to serve, with their keys (contract 11.2)."""
+"""What an edge device asks of its cloud or parent over HTTPS: whom it is to serve, with keys (contract 11.2)."""
 
 from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from hotori.diagnosis.evidence import ConnectEvidence
 from hotori.diagnosis.findings import findings
+from hotori.hub.auth_chain import AuthChain
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import JsonObject
 from hotori.model.sas import sign
@@ -54,33 +56,73 @@ class CloudApi:
 
     async def modules(self, device: Identity, key: Secret) -> list[JsonObject]:
         """The modules of the device, as the registry's documents (contract 2.2)."""
-        answer: list[JsonObject] = await self._ask("GET", f"/devices/{device.device}/modules", device, key)
+        answer: list[JsonObject] = await self._ask(
+            "GET", f"/devices/{quote(device.device, safe='')}/modules", device, key
+        )
         return answer
 
-    async def children(self, device: Identity, hub_key: Secret) -> list[JsonObject]:
-        """The devices and modules behind this one, asked for with `$edgeHub`'s key; one document each."""
-        asker = Identity(device.device, EDGE_HUB)
-        path = f"/devices/{device.device}/modules/{EDGE_HUB}/devicesAndModulesInTargetDeviceScope"
+    async def scope(self, chain: AuthChain, hub_key: Secret) -> list[JsonObject]:
+        """All pages of what stands directly behind the chain's first device, asked for with `$edgeHub`'s key."""
         found: list[JsonObject] = []
-        body: JsonObject = {"pageSize": _PAGE, "authChain": f"{device.device};{asker}"}
+        body: JsonObject = {"pageSize": _PAGE, "authChain": str(chain)}
         while True:
-            answer = await self._ask("POST", path, asker, hub_key, body)
+            answer = await self._ask_as_hub("devicesAndModulesInTargetDeviceScope", chain, hub_key, body)
             found += [*answer.get("devices", ()), *answer.get("modules", ())]
             if not answer.get("continuationLink"):
                 return found
             body = {**body, "continuationLink": answer["continuationLink"]}
 
-    async def _ask(self, method: str, path: str, asker: Identity, key: Secret, body: JsonObject | None = None) -> Any:
-        token = sign(f"{self._hub}/{asker.path()}", key, int(self._clock()) + _TOKEN_LIFE)
-        headers = {"Authorization": token}
+    async def one(self, chain: AuthChain, target: Identity, hub_key: Secret) -> list[JsonObject]:
+        """The target's device, and the target if it is a module; nothing where there is none behind this device."""
+        body: JsonObject = {"authChain": str(chain), "targetDeviceId": target.device}
+        if target.module is not None:
+            body["targetModuleId"] = target.module
         try:
-            response = await self._client.request(
+            answer = await self._ask_as_hub("getDeviceAndModuleOnBehalfOf", chain, hub_key, body)
+        except Problem as problem:
+            if problem.kind is not DEVICE_UNKNOWN:
+                raise
+            return []
+        return [*answer.get("devices", ()), *answer.get("modules", ())]
+
+    async def forward(
+        self, method: str, name: str, actor: str, hub_key: Secret, body: JsonObject, etag: str | None = None
+    ) -> tuple[int, bytes]:
+        """A registry call on behalf of a device behind `actor`: whatever is answered, as HTTP status and body."""
+        headers = {"If-Match": etag} if etag else {}
+        answer = await self._send(method, _hub_path(actor, name), Identity(actor, EDGE_HUB), hub_key, body, headers)
+        return answer.status_code, answer.content
+
+    async def _ask_as_hub(self, name: str, chain: AuthChain, hub_key: Secret, body: JsonObject) -> Any:
+        actor = chain.actor.device
+        return await self._ask("POST", _hub_path(actor, name), Identity(actor, EDGE_HUB), hub_key, body)
+
+    async def _ask(self, method: str, path: str, asker: Identity, key: Secret, body: JsonObject | None = None) -> Any:
+        response = await self._send(method, path, asker, key, body)
+        _check(response, asker, self._address)
+        return response.json()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        asker: Identity,
+        key: Secret,
+        body: JsonObject | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        token = sign(f"{self._hub}/{asker.path()}", key, int(self._clock()) + _TOKEN_LIFE)
+        headers = {"Authorization": token, **(headers or {})}
+        try:
+            return await self._client.request(
                 method, path, params={"api-version": _API_VERSION}, headers=headers, json=body
             )
         except httpx.HTTPError as error:
             raise findings(ConnectEvidence(self._address, innermost(error)))[0] from error
-        _check(response, asker, self._address)
-        return response.json()
+
+
+def _hub_path(actor: str, name: str) -> str:
+    return f"/devices/{quote(actor, safe='')}/modules/{EDGE_HUB}/{name}"
 
 
 def _check(response: httpx.Response, asker: Identity, address: str) -> None:

@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
+
+from starlette.routing import Route
 
 from hotori.edge.agent import Agent, AgentParts
 from hotori.edge.agent_methods import AgentMethods
@@ -21,12 +24,14 @@ from hotori.edge.module_environment import Surroundings
 from hotori.edge.own_twin import OwnTwin
 from hotori.edge.scope import ScopeDirectory, ScopeRules, ScopeSource
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
+from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import TwinNotifications
 from hotori.hub.intake import RoutingIntake
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
 from hotori.hub.queues import Queues
 from hotori.hub.service_api.edge import edge_app
+from hotori.hub.service_api.parent import Parent
 from hotori.hub.upstream import Upstream
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import Json, JsonObject
@@ -69,12 +74,20 @@ class EdgeParts:
     clock: Callable[[], float] = time.time
 
 
+class HubAbove(ScopeSource, Protocol):
+    """What the device asks of the hub above over HTTPS."""
+
+    async def forward(
+        self, method: str, name: str, actor: str, hub_key: Secret, body: JsonObject, etag: str | None = None
+    ) -> tuple[int, bytes]: ...
+
+
 class EdgeDevice:
     """Constructed idle; `live` starts everything in order and ends it in the opposite one."""
 
-    def __init__(self, parts: EdgeParts, seal: bytes, cloud: ScopeSource) -> None:
+    def __init__(self, parts: EdgeParts, seal: bytes, cloud: HubAbove) -> None:
         connection = parts.enrolment.connection
-        self._parts = parts
+        self._parts, self._cloud = parts, cloud
         self.identity = connection.identity
         self.scope = ScopeDirectory(self.identity, connection.key, cloud, parts.records, parts.clock, parts.rules.scope)
         self.hub = self._make_hub(connection.host)
@@ -92,7 +105,7 @@ class EdgeDevice:
         self._watch()
 
     @classmethod
-    async def make(cls, parts: EdgeParts, cloud: ScopeSource) -> EdgeDevice:
+    async def make(cls, parts: EdgeParts, cloud: HubAbove) -> EdgeDevice:
         """A device with its secrets, which are made on first use."""
         collection, key = _SEAL
         record = await parts.records.get(collection, key)
@@ -117,7 +130,7 @@ class EdgeDevice:
             context = server_context(certificate.cert_path, certificate.key_path)
             server = await serve_mqtt(self.hub, ssl_context=context, sock=listeners.mqtt)
             stack.callback(server.close)
-            https = edge_app(self.hub, self.scope, self.identity.device, self._parts.clock)
+            https = edge_app(self.hub, self.scope, self.identity.device, self._parts.clock, self._for_children())
             await stack.enter_async_context(HttpServer(https, listeners.https, certificate, (mqtt_tunnel(self.hub),)))
             stack.push_async_callback(self.agent.close)
             await self._work(until)
@@ -214,9 +227,30 @@ class EdgeDevice:
         """The agent may have waited for an identity; whoever was removed, or has other keys, is put out."""
         self.agent.wake()
         for identity in identities:
+            if identity.module in (None, EDGE_HUB) and identity.device != self.identity.device:
+                self._cut_off(identity.device)
             if self.scope.known(identity) is not None:
                 self.hub.sessions.disconnect(identity)
             else:
                 task = asyncio.create_task(self.hub.forget(identity))
                 self._forgetting.add(task)
                 task.add_done_callback(self._forgetting.discard)
+
+    def _cut_off(self, device: str) -> None:
+        """A device below, or its `$edgeHub`, was changed: all that comes by it has to come again."""
+        self.hub.disconnect_behind(device)
+        for identity in self.hub.sessions.all_connected():
+            if identity.device == device:
+                self.hub.sessions.disconnect(identity)
+
+    def _for_children(self) -> list[Route]:
+        names = (self.hub.name, *self.hub.host_names)
+        return Parent(self.scope, self.identity.device, names, self._hand_up, self._parts.clock).routes()
+
+    async def _hand_up(self, method: str, name: str, body: JsonObject, etag: str | None) -> tuple[int, bytes]:
+        """A child's call, with this device's `$edgeHub` as the one that speaks."""
+        device = self.identity.device
+        hub = self.scope.known(Identity(device, EDGE_HUB))
+        if hub is None:
+            raise DirectoryNotReadyError("the edge hub's own key has not come yet")
+        return await self._cloud.forward(method, name, device, hub.primary, body, etag)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import msgspec
 
+from hotori.hub.auth_chain import MOST_DEVICES, AuthChain, stands_behind
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.registration import Registration
 from hotori.model.identity import EDGE_HUB, Identity
@@ -24,31 +25,41 @@ _log = logging.getLogger(__name__)
 _COLLECTION = "scope"
 _STATE = "scope-state"
 _BREATH = 1.0
+_MOST_WAITING = 32
+_MOST_ASKED = 10_000
 
 
 class ScopeSource(Protocol):
-    """Where the registrations come from; the cloud."""
+    """Where the registrations come from: the cloud, or the parent edge device. Raises the problems of its network."""
 
-    async def modules(self, device: Identity, key: Secret) -> list[JsonObject]: ...
+    async def modules(self, device: Identity, key: Secret) -> list[JsonObject]:
+        """The device's own modules."""
+        ...
 
-    async def children(self, device: Identity, hub_key: Secret) -> list[JsonObject]: ...
+    async def scope(self, chain: AuthChain, hub_key: Secret) -> list[JsonObject]:
+        """The device that the chain begins with, its modules, and the devices directly behind it with theirs."""
+        ...
+
+    async def one(self, chain: AuthChain, target: Identity, hub_key: Secret) -> list[JsonObject]:
+        """The target's device, and the target if it is a module; nothing where it is not known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeRules:
-    """In seconds: between full refreshes, between refreshes for somebody unknown, and before asking again in vain."""
+    """In seconds: between full refreshes, between questions for the same unknown, and after one in vain."""
 
     refresh: float = 3600.0
-    miss: float = 1.0
+    miss: float = 120.0
     retry: float = 10.0
 
 
 class ScopeDirectory:
-    """A `Directory` from the cloud's registry, persisted.
+    """A `ScopeBook` of everyone below this device, persisted (contract 11.1).
 
-    Before the first fetch it raises DirectoryNotReadyError. For an identity that it does not know it asks the
-    cloud again; only a cloud that answered can make it say None, since a client that is refused for good does
-    not come back by itself (contract 1.3).
+    Before the first fetch it raises DirectoryNotReadyError. For an identity that it does not know it asks above,
+    for the same one not more often than every `miss` seconds; only an answer from there can make it say None, since
+    a client that is refused for good does not come back by itself (contract 1.3).
     """
 
     def __init__(
@@ -66,6 +77,8 @@ class ScopeDirectory:
         self._known: dict[Identity, Registration] = {}
         self._ready = False
         self._asked_at = 0.0
+        self._asked: dict[Identity, float] = {}
+        self._waiting = 0
         self._lock = asyncio.Lock()
         self._wanted = asyncio.Event()
         self.problem: Problem | None = None
@@ -87,27 +100,33 @@ class ScopeDirectory:
         """What is known now, without asking anybody."""
         return self._known.get(identity)
 
-    def identities(self) -> list[Identity]:
-        return list(self._known)
+    async def children(self, scope: str) -> list[Registration]:
+        """The devices directly behind the edge device of this scope, in the order of their names."""
+        devices = [found for found in self._known.values() if found.identity.module is None]
+        return sorted((found for found in devices if scope in found.parent_scopes), key=lambda found: found.identity)
+
+    async def modules(self, device: str) -> list[Registration]:
+        """What is known of a device's modules, in the order of their names."""
+        modules = [found for found in self._known.values() if found.identity.module is not None]
+        return sorted((found for found in modules if found.identity.device == device), key=lambda each: each.identity)
 
     async def find(self, identity: Identity) -> Registration | None:
-        """The registration; asks the cloud about one that is not known. Raises DirectoryNotReadyError.
+        """The registration; asks above about one that is not known. Raises DirectoryNotReadyError.
 
         The device itself is always known: it has its own key.
         """
         if identity == self.device:
-            return Registration(self.device, generation="", primary=self._key, secondary=Secret(""), edge=True)
-        if found := self._known.get(identity):
-            return found
-        begun = self._clock()
-        if not self._ready and begun - self._asked_at < self._rules.miss:
-            raise DirectoryNotReadyError
-        # Whoever is unknown waits for an answer that is newer than the question: a device that was added a moment
-        # ago gets in, and a crowd of strangers still causes one refresh each `miss` seconds at most.
-        await asyncio.sleep(max(0.0, self._asked_at + self._rules.miss - begun))
-        if not await self.refresh(since=begun):
-            raise DirectoryNotReadyError
-        return self._known.get(identity)
+            return self._own()
+        found = self._known.get(identity)
+        if found is None and not self._ready:
+            await self._first_fetch()
+            found = self._known.get(identity)
+        return found or await self._ask_above(identity)
+
+    async def fresh(self, age: float | None = None) -> None:
+        """Refresh what is older than `age` seconds (`miss` unless given), for a child that asks; as far as possible."""
+        if self._clock() - self._asked_at >= (self._rules.miss if age is None else age):
+            await self.refresh()
 
     async def refresh(self, since: float | None = None) -> bool:
         """Fetch everything anew; whether that worked. One that succeeded after `since` is not repeated."""
@@ -137,28 +156,88 @@ class ScopeDirectory:
                 async with asyncio.timeout(self._rules.refresh if worked else self._rules.retry):
                     await self._wanted.wait()
 
+    def _own(self) -> Registration:
+        bare = Registration(self.device, generation="", primary=self._key, secondary=Secret(""), edge=True)
+        return replace(self._known.get(self.device, bare), primary=self._key, edge=True)
+
+    async def _first_fetch(self) -> None:
+        begun = self._clock()
+        if begun - self._asked_at < _BREATH or not await self.refresh(since=begun):
+            raise DirectoryNotReadyError
+
+    async def _ask_above(self, identity: Identity) -> Registration | None:
+        """Ask for this one alone; a crowd of strangers is told to come back."""
+        if self._waiting >= _MOST_WAITING:
+            raise DirectoryNotReadyError("too many unknown clients came at once")
+        self._waiting += 1
+        try:
+            async with self._lock:
+                if identity in self._known or self._clock() - self._asked.get(identity, -1e9) < self._rules.miss:
+                    return self._known.get(identity)
+                return await self._fetch_one(identity)
+        finally:
+            self._waiting -= 1
+
+    async def _fetch_one(self, identity: Identity) -> Registration | None:
+        hub = self._known.get(Identity(self.device.device, EDGE_HUB))
+        if hub is None:
+            raise DirectoryNotReadyError("the edge hub's own key has not come yet")
+        chain = AuthChain(self.device, (self.device.device,))
+        try:
+            documents = await self._source.one(chain, identity, hub.primary)
+        except Problem as problem:
+            self._failed(problem)
+            raise DirectoryNotReadyError(problem.title()) from problem
+        self._note_asked(identity)
+        await self._put({_identity(document): document for document in documents})
+        return self._known.get(identity)
+
+    def _note_asked(self, identity: Identity) -> None:
+        if len(self._asked) >= _MOST_ASKED:
+            self._asked.clear()
+        self._asked[identity] = self._clock()
+
     async def _fetch(self) -> dict[Identity, JsonObject]:
+        """The device's modules, and everyone behind it at any depth: what stands behind edge devices behind it, too."""
         documents = await self._source.modules(self.device, self._key)
-        hub_key = next((read_registration(d).primary for d in documents if d.get("moduleId") == EDGE_HUB), None)
-        if hub_key is not None:
-            documents = [*documents, *await self._source.children(self.device, hub_key)]
-        return {_identity(document): document for document in documents}
+        found = {_identity(document): document for document in documents}
+        hub = found.get(Identity(self.device.device, EDGE_HUB))
+        if hub is not None:
+            key = read_registration(hub).primary
+            await self._descend(AuthChain(self.device, (self.device.device,)), key, found)
+        return found
+
+    async def _descend(self, chain: AuthChain, key: Secret, found: dict[Identity, JsonObject]) -> None:
+        documents = {_identity(document): document for document in await self._source.scope(chain, key)}
+        fresh = documents.keys() - found.keys()
+        found.update(documents)
+        above = read_registration(found[chain.target])
+        for identity in sorted(fresh):
+            entry = read_registration(documents[identity])
+            if entry.edge and stands_behind(entry, above) and len(chain.devices) < MOST_DEVICES:
+                await self._descend(AuthChain(identity, (identity.device, *chain.devices)), key, found)
 
     async def _take(self, documents: dict[Identity, JsonObject]) -> None:
-        """Keep the documents, first on disk. The device itself and what is gone are left out."""
-        documents.pop(self.device, None)
-        fresh = {identity: read_registration(document) for identity, document in documents.items()}
-        different = [identity for identity, entry in fresh.items() if self._known.get(identity) != entry]
-        gone = [identity for identity in self._known if identity not in fresh]
-        for identity in different:
-            await self._records.put(_COLLECTION, str(identity), msgspec.json.encode(documents[identity]))
+        """Keep the documents, first on disk, and let go of what is gone."""
+        gone = [identity for identity in self._known if identity not in documents]
         for identity in gone:
             await self._records.delete(_COLLECTION, str(identity))
+            del self._known[identity]
+        self._asked.clear()
+        await self._put(documents, gone)
         if not self._ready:
             await self._records.put(_STATE, "fetched", b"{}")
-        self._known = fresh
+
+    async def _put(self, documents: dict[Identity, JsonObject], gone: Sequence[Identity] = ()) -> None:
+        """Keep what is new or changed, and tell of it."""
+        fresh = {identity: read_registration(document) for identity, document in documents.items()}
+        different = [identity for identity, entry in fresh.items() if self._known.get(identity) != entry]
+        for identity in different:
+            await self._records.put(_COLLECTION, str(identity), msgspec.json.encode(documents[identity]))
+        self._known.update(fresh)
         if different or gone:
-            _log.info("the scope has %d identities, %d new or changed, %d gone", len(fresh), len(different), len(gone))
+            count = len(self._known)
+            _log.info("the scope has %d identities, %d new or changed, %d gone", count, len(different), len(gone))
             for tell in self.changed:
                 tell([*different, *gone])
 

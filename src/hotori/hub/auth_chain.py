@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hotori.hub.credentials import Admission, Claim, Refusal, judge
-from hotori.hub.directory import Directory
+from hotori.hub.directory import Directory, DirectoryNotReadyError
 from hotori.hub.registration import Registration, device_of_scope
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.mqtt.packets import ConnackCode
@@ -103,7 +103,7 @@ async def judge_on_behalf(
     target = await directory.find(claim.identity)
     if host is not None:
         chain = chain.through(host)
-        devices[host] = await directory.find(Identity(host))
+        devices[host] = await _host(directory, host)
     return _judge_links(chain, target, devices) or replace(verdict, identity=claim.identity)
 
 
@@ -125,8 +125,10 @@ async def judge_place(identity: Identity, directory: Directory, host: str) -> Re
     """An edge device serves its own modules and those directly behind it (contract 11.1)."""
     if identity.device == host:
         return None
-    device, edge = await directory.find(identity.parent()), await directory.find(Identity(host))
-    return None if stands_behind(device, edge) else _deny(IDENTITY_ELSEWHERE, identity, edge=host)
+    device = await directory.find(identity.parent())
+    return (
+        None if stands_behind(device, await _host(directory, host)) else _deny(IDENTITY_ELSEWHERE, identity, edge=host)
+    )
 
 
 async def chain_to(target: Identity, directory: Directory, edge: str) -> AuthChain:
@@ -149,6 +151,14 @@ async def _parent(device: Registration, directory: Directory) -> str | None:
         if name is not None and stands_behind(device, await directory.find(Identity(name))):
             return name
     return None
+
+
+async def _host(directory: Directory, host: str) -> Registration:
+    """The edge device that judges: before it knows its own scope it can refuse nobody."""
+    found = await directory.find(Identity(host))
+    if found is None or found.scope is None:
+        raise DirectoryNotReadyError("the edge device does not know its own scope yet")
+    return found
 
 
 def _another(target: Identity) -> Words:

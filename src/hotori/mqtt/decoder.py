@@ -7,8 +7,9 @@ will not judge an order of packets, nor who may publish where.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, NoReturn, TypeAlias, TypeVar
 
+from hotori.mqtt.body import Body, read_topic
 from hotori.mqtt.packets import (
     PROTOCOL_LEVEL,
     SUBSCRIPTION_FAILED,
@@ -32,19 +33,24 @@ from hotori.mqtt.packets import (
     Will,
 )
 
-_Reader = Callable[[int, bytes, int, int], Packet]
+_P = TypeVar("_P")
+Reader: TypeAlias = Callable[[int, bytes, int, int], _P]
 """Reads one packet from its first byte, the buffer, and where its body starts and ends."""
 
 
-class Decoder:
-    """Cuts a stream into packets. `max_packet` is the largest body it takes, in bytes after the fixed header."""
+class Cutter(Generic[_P]):
+    """Cuts a stream into packets. `max_packet` is the largest body it takes, in bytes after the fixed header.
 
-    def __init__(self, max_packet: int) -> None:
+    `readers` are those of one version of MQTT: one for every first byte, which holds the kind and the flags.
+    """
+
+    def __init__(self, max_packet: int, readers: tuple[Reader[_P], ...]) -> None:
         self._max_packet = max_packet
+        self._readers = readers
         self._rest = bytearray()
         self._needed = 0
 
-    def feed(self, data: bytes) -> list[Packet]:
+    def feed(self, data: bytes) -> list[_P]:
         """The packets that are complete with this piece, in order.
 
         Raises MalformedPacketError as soon as a packet cannot become a good one; the decoder is of no use then.
@@ -57,9 +63,9 @@ class Decoder:
             self._rest.clear()
         return self._cut(data)
 
-    def _cut(self, data: bytes) -> list[Packet]:
-        packets: list[Packet] = []
-        readers, largest = _READERS, self._max_packet
+    def _cut(self, data: bytes) -> list[_P]:
+        packets: list[_P] = []
+        readers, largest = self._readers, self._max_packet
         position, size = 0, len(data)
         while size - position >= 2:
             first, length, start = data[position], data[position + 1], position + 2
@@ -83,8 +89,8 @@ class Decoder:
 
     def _keep(self, data: bytes, position: int) -> None:
         """Put an unfinished packet aside, and note how many bytes it needs at least."""
-        if _READERS[data[position]] is _malformed:
-            _malformed(data[position], data, position, position)
+        if self._readers[data[position]] is malformed:
+            malformed(data[position], data, position, position)
         self._rest += data[position:]
         self._needed = 2
         if len(self._rest) >= 2:
@@ -116,7 +122,7 @@ def _publish(first: int, data: bytes, start: int, end: int) -> Packet:
     packet_id = data[body] << 8 | data[body + 1]
     if not packet_id:
         raise MalformedPacketError("a PUBLISH has packet id 0 [2.3.1-1]")
-    fields = (_topic(data[name:body]), data[after:end], first >> 1 & 3, packet_id, first & 1 == 1, first & 8 == 8)
+    fields = (read_topic(data[name:body]), data[after:end], first >> 1 & 3, packet_id, first & 1 == 1, first & 8 == 8)
     return tuple.__new__(Publish, fields)
 
 
@@ -126,17 +132,7 @@ def _publish_unacknowledged(first: int, data: bytes, start: int, end: int) -> Pa
     body = name + (data[start] << 8 | data[start + 1]) if name < end else end + 1
     if body > end:
         raise MalformedPacketError("a PUBLISH ends before its topic does")
-    return tuple.__new__(Publish, (_topic(data[name:body]), data[body:end], 0, 0, first & 1 == 1, False))
-
-
-def _topic(raw: bytes) -> str:
-    try:
-        topic = raw.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedPacketError("a topic is not UTF-8 [1.5.3-1]") from error
-    if not topic or "#" in topic or "+" in topic or "\0" in topic:
-        raise MalformedPacketError("a topic has characters, and neither wildcards nor null [3.3.2-2, 4.7.3-2]")
-    return topic
+    return tuple.__new__(Publish, (read_topic(data[name:body]), data[body:end], 0, 0, first & 1 == 1, False))
 
 
 def _puback(_: int, data: bytes, start: int, end: int) -> Packet:
@@ -150,78 +146,21 @@ def _only_id(data: bytes, start: int, end: int) -> int:
     return packet_id
 
 
-def _decode_text(raw: bytes) -> str:
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedPacketError("a text is not UTF-8 [1.5.3-1]") from error
-    if "\0" in text:
-        raise MalformedPacketError("a text holds the null character [1.5.3-2]")
-    return text
-
-
-class _Body:
-    """Reads the fields of one packet, front to back."""
-
-    __slots__ = ("_data", "_end", "_position")
-
-    def __init__(self, data: bytes, start: int, end: int) -> None:
-        self._data, self._position, self._end = data, start, end
-
-    def __bool__(self) -> bool:
-        return self._position < self._end
-
-    def take(self, count: int) -> bytes:
-        start = self._position
-        if start + count > self._end:
-            raise MalformedPacketError("a packet ends before its fields do")
-        self._position = start + count
-        return self._data[start : start + count]
-
-    def byte(self) -> int:
-        return self.take(1)[0]
-
-    def number(self) -> int:
-        return int.from_bytes(self.take(2), "big")
-
-    def packet_id(self) -> int:
-        packet_id = self.number()
-        if not packet_id:
-            raise MalformedPacketError("a packet has id 0 [2.3.1-1]")
-        return packet_id
-
-    def binary(self) -> bytes:
-        return self.take(self.number())
-
-    def text(self) -> str:
-        return _decode_text(self.binary())
-
-    def filter(self) -> str:
-        text = self.text()
-        if not text:
-            raise MalformedPacketError("a topic filter is empty [4.7.3-1]")
-        return text
-
-    def qos(self, allowed: tuple[int, ...] = (0, 1, 2)) -> int:
-        qos = self.byte()
-        if qos not in allowed:
-            raise MalformedPacketError(f"{qos} is no quality of service [3.8.3-4]")
-        return qos
-
-    def finish(self) -> None:
-        if self:
-            raise MalformedPacketError("a packet goes on after its last field")
-
-
-def _connect(_: int, data: bytes, start: int, end: int) -> Packet:
-    body = _Body(data, start, end)
+def read_level(body: Body) -> int:
+    """The version of MQTT that a CONNECT asks for: 4 is 3.1.1, and 5 is 5."""
     name, level = body.text(), body.byte()
     if name not in ("MQTT", "MQIsdp"):
         raise MalformedPacketError("this is not MQTT [3.1.2-1]")
-    if (name, level) != ("MQTT", PROTOCOL_LEVEL):
-        return Connect("", level=level if level != PROTOCOL_LEVEL else 3)
+    return level if name == "MQTT" else 3
+
+
+def _connect(_: int, data: bytes, start: int, end: int) -> Packet:
+    body = Body(data, start, end)
+    level = read_level(body)
+    if level != PROTOCOL_LEVEL:
+        return Connect("", level=level)
     flags, keep_alive = body.byte(), body.number()
-    _check_connect_flags(flags)
+    check_connect_flags(flags)
     packet = Connect(
         client_id=body.text(),
         will=_will(flags, body) if flags & 0x04 else None,
@@ -234,7 +173,7 @@ def _connect(_: int, data: bytes, start: int, end: int) -> Packet:
     return packet
 
 
-def _check_connect_flags(flags: int) -> None:
+def check_connect_flags(flags: int) -> None:
     if flags & 0x01:
         raise MalformedPacketError("the reserved flag of CONNECT is set [3.1.2-3]")
     if not flags & 0x04 and flags & 0x38:
@@ -245,13 +184,13 @@ def _check_connect_flags(flags: int) -> None:
         raise MalformedPacketError("CONNECT has a password and no user name [3.1.2-22]")
 
 
-def _will(flags: int, body: _Body) -> Will:
-    topic = _topic(body.binary())
+def _will(flags: int, body: Body) -> Will:
+    topic = read_topic(body.binary())
     return Will(topic, body.binary(), flags >> 3 & 3, bool(flags & 0x20))
 
 
 def _connack(_: int, data: bytes, start: int, end: int) -> Packet:
-    body = _Body(data, start, end)
+    body = Body(data, start, end)
     flags, code = body.byte(), body.byte()
     body.finish()
     if flags > 1:
@@ -260,7 +199,7 @@ def _connack(_: int, data: bytes, start: int, end: int) -> Packet:
 
 
 def _subscribe(_: int, data: bytes, start: int, end: int) -> Packet:
-    body = _Body(data, start, end)
+    body = Body(data, start, end)
     packet_id = body.packet_id()
     filters = []
     while body:
@@ -271,7 +210,7 @@ def _subscribe(_: int, data: bytes, start: int, end: int) -> Packet:
 
 
 def _suback(_: int, data: bytes, start: int, end: int) -> Packet:
-    body = _Body(data, start, end)
+    body = Body(data, start, end)
     packet_id = body.packet_id()
     codes = []
     while body:
@@ -280,7 +219,7 @@ def _suback(_: int, data: bytes, start: int, end: int) -> Packet:
 
 
 def _unsubscribe(_: int, data: bytes, start: int, end: int) -> Packet:
-    body = _Body(data, start, end)
+    body = Body(data, start, end)
     packet_id = body.packet_id()
     filters = []
     while body:
@@ -293,11 +232,11 @@ def _unsubscribe(_: int, data: bytes, start: int, end: int) -> Packet:
 _WithId = TypeVar("_WithId", Pubrec, Pubrel, Pubcomp, Unsuback)
 
 
-def _acknowledgement(kind: type[_WithId]) -> _Reader:
+def _acknowledgement(kind: type[_WithId]) -> Reader[Packet]:
     return lambda _, data, start, end: kind(_only_id(data, start, end))
 
 
-def _empty(packet: Pingreq | Pingresp | Disconnect) -> _Reader:
+def _empty(packet: Pingreq | Pingresp | Disconnect) -> Reader[Packet]:
     def read(_: int, _data: bytes, start: int, end: int) -> Packet:
         if end != start:
             raise MalformedPacketError("a packet that is only a header has a body")
@@ -306,13 +245,14 @@ def _empty(packet: Pingreq | Pingresp | Disconnect) -> _Reader:
     return read
 
 
-def _malformed(first: int, _data: bytes, _start: int, _end: int) -> Packet:
+def malformed(first: int, _data: bytes, _start: int, _end: int) -> NoReturn:
+    """The reader of first bytes that no packet has."""
     raise MalformedPacketError(f"no packet begins with {first:#04x} [2.2]")
 
 
-def _readers() -> tuple[_Reader, ...]:
+def _readers() -> tuple[Reader[Packet], ...]:
     """One reader for every first byte: the packet's kind and its flags together [2.2.1, 2.2.2]."""
-    by_first: dict[int, _Reader] = {
+    by_first: dict[int, Reader[Packet]] = {
         0x10: _connect,
         0x20: _connack,
         0x40: _puback,
@@ -330,7 +270,14 @@ def _readers() -> tuple[_Reader, ...]:
     # PUBLISH: any retain flag; DUP only above QoS 0 [3.3.1-2]; QoS 3 does not exist [3.3.1-4].
     by_first |= {0x30: _publish_unacknowledged, 0x31: _publish_unacknowledged}
     by_first |= {first: _publish for first in range(0x32, 0x40) if first & 0x06 in (0x02, 0x04)}
-    return tuple(by_first.get(first, _malformed) for first in range(256))
+    return tuple(by_first.get(first, malformed) for first in range(256))
 
 
 _READERS = _readers()
+
+
+class Decoder(Cutter[Packet]):
+    """Cuts a stream of MQTT 3.1.1."""
+
+    def __init__(self, max_packet: int) -> None:
+        super().__init__(max_packet, _READERS)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
+from hotori.mqtt.properties import NO_PROPERTIES, Properties
+
 MAX_PACKET_ID = 0xFFFF
 MAX_TEXT = 0xFFFF
 """The longest text in a packet (a topic, a client id), in bytes of UTF-8 [1.5.3]."""
@@ -23,15 +25,20 @@ SUBSCRIPTION_FAILED = 0x80
 
 
 class MalformedPacketError(ValueError):
-    """The bytes are no MQTT 3.1.1 packet; the connection they came over must be closed [4.8.0-1].
+    """The bytes are no MQTT packet; the connection they came over must be closed [4.8.0-1].
 
     MalformedPacketError
-    └── PacketTooLargeError: a well-formed packet of more bytes than the receiver takes
+    ├── PacketTooLargeError: a well-formed packet of more bytes than the receiver takes
+    └── ProtocolBrokenError: bytes that can be read, and say what MQTT 5 calls a protocol error
     """
 
 
 class PacketTooLargeError(MalformedPacketError):
     """A packet announces more bytes than the receiver takes."""
+
+
+class ProtocolBrokenError(MalformedPacketError):
+    """A packet can be read, and what it says may not be said."""
 
 
 class ConnackCode(IntEnum):
@@ -53,14 +60,16 @@ class Will:
     payload: bytes
     qos: int = 0
     retain: bool = False
+    properties: Properties = NO_PROPERTIES
 
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A client introduces itself. `keep_alive` in seconds, 0 is never.
+    """A client introduces itself. `keep_alive` in seconds, 0 is never. Level 4 is MQTT 3.1.1, and 5 is MQTT 5,
+    which alone has properties and calls the clean session a clean start.
 
-    A `level` other than 4 means another version of MQTT: nothing else was read, and the answer is a CONNACK
-    with UNACCEPTABLE_PROTOCOL [3.1.2-2].
+    Another `level` means another version of MQTT: nothing else was read, and the answer is a CONNACK with
+    UNACCEPTABLE_PROTOCOL [3.1.2-2].
     """
 
     client_id: str
@@ -70,6 +79,7 @@ class Connect:
     keep_alive: int = 60
     will: Will | None = None
     level: int = PROTOCOL_LEVEL
+    properties: Properties = NO_PROPERTIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from hotori.model.sas import hmac_sha256
 from hotori.model.secret import Secret
@@ -17,6 +18,7 @@ from hotori.objects.errors import StorageError
 
 _RESOURCE_TYPE = {Level.ACCOUNT: "s", Level.CONTAINER: "c", Level.BLOB: "o"}
 _OVERRIDES = ("rscc", "rscd", "rsce", "rscl", "rsct")
+_SIGNED_VERSION = "2021-12-02"
 _SINCE_SNAPSHOT = "2018-11-09"
 _SINCE_SCOPE = "2020-12-06"
 
@@ -25,12 +27,20 @@ def allowed_by_sas(call: Call, keys: Iterable[Secret], now: float) -> frozenset[
     """The letters that the request's token grants for its resource. Raises StorageError."""
     token = call.parameters
     account_wide = "ss" in token
-    text = _account_text(call) if account_wide else _service_text(call)
+    text = _account_text(call) if account_wide else _service_text(call.account, call.container, call.blob, token)
     _check_signature(text, token, keys)
     _check_time(token, now)
     _check_origin(token, call)
     _check_resource(token, call, account_wide=account_wide)
     return frozenset(token.get("sp", ""))
+
+
+def sign_blob(account: str, container: str, blob: str, key: Secret, *, permissions: str, expires: float) -> Secret:
+    """A service SAS for one blob, as a query text; `expires` in Unix seconds."""
+    ends = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    token = {"sp": permissions, "se": ends, "sv": _SIGNED_VERSION, "sr": "b"}
+    signature = hmac_sha256(key, _service_text(account, container, blob, token).encode())
+    return Secret(urlencode({**token, "sig": signature}))
 
 
 def _account_text(call: Call) -> str:
@@ -40,12 +50,11 @@ def _account_text(call: Call) -> str:
     return "\n".join([call.account, *(call.parameters.get(field, "") for field in fields), ""])
 
 
-def _service_text(call: Call) -> str:
-    token = call.parameters
+def _service_text(account: str, container: str, blob: str, token: Mapping[str, str]) -> str:
     version = token.get("sv", "")
-    resource = f"/blob/{call.account}/{call.container}"
+    resource = f"/blob/{account}/{container}"
     if token.get("sr") == "b":
-        resource += f"/{call.blob}"
+        resource += f"/{blob}"
     lines = [*(token.get(field, "") for field in ("sp", "st", "se")), resource]
     lines += [token.get(field, "") for field in ("si", "sip", "spr", "sv")]
     if version >= _SINCE_SNAPSHOT:

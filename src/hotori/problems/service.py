@@ -165,6 +165,19 @@ LOCK_LOST = Kind(
     ),
 )
 
+UPLOADS_FULL = Kind(
+    code="uploads-full",
+    title=Words("{device} has too many uploads under way", "{device} のアップロードが多すぎます"),
+    cause=Words(
+        "{limit} files are being uploaded: each counts until the device says how it ended, or for an hour.",
+        "{limit} 個のファイルがアップロード中です。結果が通知されるか 1 時間たつまで数に含まれます。",
+    ),
+    remedy=Words(
+        "Let the device tell the end of every upload, also of one that failed, before it begins another.",
+        "失敗した場合も含めてアップロードの結果を通知してから、次のアップロードを始めてください。",
+    ),
+)
+
 KINDS = (
     REQUEST_MALFORMED,
     RIGHT_MISSING,
@@ -179,4 +192,5 @@ KINDS = (
     QUERY_INVALID,
     SERVICE_FAILED,
     LOCK_LOST,
+    UPLOADS_FULL,
 )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hotori.cloud.blob_grants import StoreGrants
+from hotori.cloud.front import with_storage
 from hotori.hub.apply import Deployments
 from hotori.hub.courier import DEVICE_TERMS, Terms
 from hotori.hub.events import Events
+from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.intake import EventIntake
@@ -23,15 +28,21 @@ from hotori.hub.service_api.app import service_app
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.model.connection_string import IdentityConnection, ServiceConnection
 from hotori.model.identity import Identity
+from hotori.model.secret import Secret
 from hotori.net.authority import Authority
 from hotori.net.http import HttpServer
 from hotori.net.ports import bind
 from hotori.net.tls import client_context, server_context
+from hotori.objects.blob_files import BlobFiles
+from hotori.objects.server import objects_app
 from hotori.sdk.connection import HubConnection
 from hotori.sdk.endpoint import Endpoint, key_tokens
 from hotori.sdk.service import ServiceClient
 from hotori.store.segments import SegmentLog
 from hotori.store.sqlite import SqliteRecords
+
+ACCOUNT = "files"
+"""The account of the object store behind the hub's HTTPS."""
 
 
 class CloudHub:
@@ -62,6 +73,7 @@ class CloudHub:
         self.policies: Policies
         self.events: Events
         self.hub: Hub
+        self.blobs: BlobFiles
         self.rollouts: Rollouts
 
     async def __aenter__(self) -> CloudHub:
@@ -93,14 +105,19 @@ class CloudHub:
         await self.hub.start()
         context = server_context(self._certificate.cert_path, self._certificate.key_path)
         self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
+        key = Secret(base64.b64encode(bytes(32)).decode())
+        self.blobs = BlobFiles(self.records, self._folder / "objects", self.clock)
+        grants = StoreGrants(self.blobs, ACCOUNT, key, lambda: f"{self.host}/{ACCOUNT}")
+        uploads = FileUploads(self.records, grants, self.hub.service_bound, self.clock, os.urandom)
         deployments = Deployments(self.hub, self.registry)
         configurations = Configurations(self.records, clock=self.clock)
         self.rollouts = Rollouts(self.hub, self.registry, deployments, configurations, self.records, self.clock)
         await self.rollouts.start()
         deps = ServiceDependencies(
-            self.hub, self.registry, self.policies, self.events, deployments, self.rollouts, self.clock
+            self.hub, self.registry, self.policies, self.events, uploads, deployments, self.rollouts, self.clock
         )
-        self._http = HttpServer(service_app(deps), listener, self._certificate, (mqtt_tunnel(self.hub),))
+        app = with_storage(service_app(deps), objects_app(self.blobs, {ACCOUNT: [key]}, self.clock), ACCOUNT)
+        self._http = HttpServer(app, listener, self._certificate, (mqtt_tunnel(self.hub),))
         await self._http.start()
 
     async def stop(self) -> None:

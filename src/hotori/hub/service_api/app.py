@@ -22,6 +22,7 @@ from hotori.hub.service_api import (
     device_plane,
     devices,
     events,
+    files,
     methods,
     modules,
     query,
@@ -64,10 +65,19 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("DELETE", f"{_DEVICE}/commands", _SERVANT, devices.purge_commands),
     ("GET", "/statistics/devices", _READER, devices.count_devices),
     ("GET", "/statistics/service", _SERVANT, devices.count_connected),
-    ("POST", f"{_SCOPE}/devicesAndModulesInTargetDeviceScope", _EDGE_HUB, scope.list_target_scope),
-    ("GET", f"{_SCOPE}/devicesAndModulesInDeviceScope", _EDGE_HUB, scope.list_scope),
-    ("POST", f"{_SCOPE}/getDeviceAndModuleOnBehalfOf", _EDGE_HUB, scope.get_on_behalf),
-    ("GET", f"{_SCOPE}/deviceAndModuleInDeviceScope", _EDGE_HUB, scope.get_in_scope),
+    *(
+        (method, f"{_SCOPE}/{name}", _EDGE_HUB, scope.answering(handler))
+        for method, name, handler in (
+            ("POST", "devicesAndModulesInTargetDeviceScope", scope.list_target_scope),
+            ("GET", "devicesAndModulesInDeviceScope", scope.list_scope),
+            ("POST", "getDeviceAndModuleOnBehalfOf", scope.get_on_behalf),
+            ("GET", "deviceAndModuleInDeviceScope", scope.get_in_scope),
+            ("POST", "getModulesOnTargetDevice", scope.list_modules),
+            ("POST", "getModuleOnBehalfOf", scope.get_module),
+            ("PUT", "putModuleOnBehalfOf", scope.put_module),
+            ("POST", "deleteModuleOnBehalfOf", scope.delete_module),
+        )
+    ),
     ("GET", f"{_DEVICE}/modules", _READER_OR_DEVICE, modules.list_modules),
     ("GET", _MODULE, _READER_OR_DEVICE, modules.get_module),
     ("PUT", _MODULE, _WRITER_OR_DEVICE, modules.put_module),
@@ -83,6 +93,8 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("POST", f"{_DEVICE}/applyConfigurationContent", _SERVANT, configuration_content.apply_to_device),
     ("POST", f"{_DEVICE}/messages/devicebound", _SERVANT, device_messages.send_to_device),
     ("POST", f"{_DEVICE}/messages/deviceBound", _SERVANT, device_messages.send_to_device),
+    ("POST", f"{_DEVICE}/files", _DEVICE_ITSELF, files.begin),
+    ("POST", f"{_DEVICE}/files/notifications", _DEVICE_ITSELF, files.end),
     ("POST", f"{_DEVICE}/messages/events", _DEVICE_ITSELF, device_plane.send_event),
     *(
         route

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hotori.hub.apply import Deployments
 from hotori.hub.events import Events
+from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.policies import Policies
 from hotori.hub.registry import Registry
@@ -22,6 +23,7 @@ class ServiceDependencies:
     registry: Registry
     policies: Policies
     events: Events
+    uploads: FileUploads
     deployments: Deployments
     rollouts: Rollouts
     clock: Callable[[], float] = time.time

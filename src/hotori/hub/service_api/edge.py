@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -62,12 +62,15 @@ class MethodNotHereError(Exception):
         self.identity = identity
 
 
-def edge_app(hub: Hub, directory: Directory, device: str, clock: Callable[[], float]) -> Starlette:
-    """The application; `device` is the edge device's name."""
+def edge_app(
+    hub: Hub, directory: Directory, device: str, clock: Callable[[], float], more: Sequence[Route] = ()
+) -> Starlette:
+    """The application; `device` is the edge device's name, `more` is what else is served on the port."""
     edge = _Edge(hub, directory, device, clock)
     routes = [
         Route("/twins/{device}/methods", edge.invoke, methods=["POST"]),
         Route("/twins/{device}/modules/{module}/methods", edge.invoke, methods=["POST"]),
+        *more,
     ]
     handled = (Problem, MethodError, DirectoryNotReadyError, MethodNotHereError)
     return Starlette(routes=routes, exception_handlers=dict.fromkeys(handled, _on_error))

@@ -1,124 +1,118 @@
-"""What an edge device learns of those that stand behind it, with their keys (contract 11.2)."""
+"""What an edge device asks the cloud of those behind it, with its `$edgeHub`'s token (contract 11.2)."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from starlette.responses import Response
 
-from hotori.hub.identity_document import authentication_document, scope_members
+from hotori.hub.auth_chain import AuthChain
+from hotori.hub.identity_document import read_draft
 from hotori.hub.registration import Registration
-from hotori.hub.registry import Registry
-from hotori.hub.service_api.answer import json_answer
+from hotori.hub.removal import apply_change, remove_identity
+from hotori.hub.scope_book import MOST, module_entry, read_chain, scope_entry, scope_page, wanted_entry
+from hotori.hub.service_api.answer import json_answer, no_content
 from hotori.hub.service_api.call import Call
+from hotori.hub.service_api.errors import HANDLED, status_of, translated
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.problems import Problem
-from hotori.problems.identity import DEVICE_UNKNOWN
 from hotori.problems.service import REQUEST_MALFORMED
 
-_MOST = 1000
+
+def answering(handler: Callable[[Call], Awaitable[Response]]) -> Callable[[Call], Awaitable[Response]]:
+    """The handler, with its errors as these addresses answer them (contract 11.2)."""
+
+    async def answer(call: Call) -> Response:
+        try:
+            return await handler(call)
+        except HANDLED as error:
+            return scope_error(translated(error))
+
+    return answer
+
+
+def scope_error(problem: Problem) -> Response:
+    """`{"errorMessage"}` with the status of the problem."""
+    words = f"{problem.title()}. {problem.cause()}"
+    return json_answer({"errorMessage": words, "problem": problem.document()}, status_of(problem)[0])
 
 
 async def list_target_scope(call: Call) -> Response:
-    """One page of the devices and modules directly behind the target (`authChain`'s first device)."""
+    """One page of what stands directly behind the device that `authChain` begins with."""
     body = await call.object()
-    target = await _target(call, str(body.get("authChain") or call.identity.device))
+    chain = await _chain(call, body)
     size = body.get("pageSize")
-    return await _page(call, target, size if isinstance(size, int) else _MOST, str(body.get("continuationLink") or ""))
+    after = str(body.get("continuationLink") or "")
+    page = await scope_page(call.deps.registry, chain.devices[0], size if isinstance(size, int) else None, after)
+    return json_answer(page)
 
 
 async def list_scope(call: Call) -> Response:
     """The older form of the same: the caller's own scope."""
-    own = await call.deps.registry.get(Identity(call.identity.device))
-    size = call.whole_number("deviceCount", _MOST, _MOST)
-    return await _page(call, own, size, call.request.query_params.get("continuationToken", ""))
+    size = call.whole_number("deviceCount", MOST, MOST)
+    after = call.request.query_params.get("continuationToken", "")
+    return json_answer(await scope_page(call.deps.registry, call.identity.device, size, after))
 
 
 async def get_on_behalf(call: Call) -> Response:
     """One device, and one of its modules if asked for, if it stands behind the caller."""
     body = await call.object()
-    device, module = body.get("targetDeviceId"), body.get("targetModuleId")
-    if not isinstance(device, str):
-        raise Problem(REQUEST_MALFORMED, reason="targetDeviceId is missing")
-    return await _one(call, device, module if isinstance(module, str) else None)
+    await _chain(call, body)
+    return json_answer(await scope_entry(call.deps.registry, call.identity.device, *wanted_entry(body)))
 
 
 async def get_in_scope(call: Call) -> Response:
     """The older form of the same."""
-    query = call.request.query_params
-    if not query.get("targetDeviceId"):
-        raise Problem(REQUEST_MALFORMED, reason="targetDeviceId is missing")
-    return await _one(call, query["targetDeviceId"], query.get("targetModuleId") or None)
+    wanted = wanted_entry(call.request.query_params)
+    return json_answer(await scope_entry(call.deps.registry, call.identity.device, *wanted))
 
 
-async def _page(call: Call, target: Registration, size: int, after: str) -> Response:
-    registry = call.deps.registry
-    size = size if 1 <= size <= _MOST else _MOST
-    children = [child for child in await registry.children(target.scope or "") if child.identity.device > after]
-    page = children[:size]
-    modules = [module for child in page for module in await registry.modules(child.identity.device)]
-    if not after:
-        modules = [*await registry.modules(target.identity.device), *modules]
-    document = _scope_document([*([] if after else [target]), *page], modules)
-    if len(children) > size:
-        document["continuationLink"] = page[-1].identity.device
-    return json_answer(document)
+async def list_modules(call: Call) -> Response:
+    """The modules of the device that the chain begins with, for itself."""
+    chain = await _chain(call, await call.object())
+    return json_answer([module_entry(module) for module in await call.deps.registry.modules(chain.devices[0])])
 
 
-async def _one(call: Call, device: str, module: str | None) -> Response:
-    found = await _behind(call, device)
-    modules = [await call.deps.registry.get(Identity(device, module))] if module else []
-    return json_answer(_scope_document([found], modules))
+async def get_module(call: Call) -> Response:
+    return _shown(await call.deps.registry.get(await _module(call, await call.object())))
 
 
-async def _target(call: Call, chain: str) -> Registration:
-    """The edge device whose scope is asked for: the caller's own, or one that stands behind it."""
-    return await _behind(call, chain.partition(";")[0].partition("/")[0])
+async def put_module(call: Call) -> Response:
+    """Create the module, or change it where there is one."""
+    body = await call.object()
+    document: Any = body.get("module")
+    if not isinstance(document, dict):
+        raise Problem(REQUEST_MALFORMED, reason="module is missing")
+    identity, registry = await _module(call, {**body, "moduleId": document.get("moduleId")}), call.deps.registry
+    draft = read_draft(identity, document)
+    before = await registry.find(identity)
+    if before is None:
+        return _shown(await registry.create_module(identity.device, identity.module or "", draft))
+    after = await registry.update(identity, draft, call.etag)
+    await apply_change(call.deps.hub, registry, before, after)
+    return _shown(after)
 
 
-async def _behind(call: Call, device: str) -> Registration:
-    """A registration, if it is the caller's own or stands behind it at any depth."""
-    registry = call.deps.registry
-    own = await registry.get(Identity(call.identity.device))
-    found = await registry.find(Identity(device))
-    if found is None or (found.identity != own.identity and not await _stands_behind(registry, found, own)):
-        raise Problem(DEVICE_UNKNOWN, device=device)
-    return found
+async def delete_module(call: Call) -> Response:
+    await remove_identity(call.deps.hub, call.deps.registry, await _module(call, await call.object()), call.etag)
+    return no_content()
 
 
-async def _stands_behind(registry: Registry, device: Registration, edge: Registration) -> bool:
-    seen: set[str] = set()
-    waiting = list(device.parent_scopes)
-    while waiting:
-        scope = waiting.pop()
-        if scope == edge.scope:
-            return True
-        if scope not in seen:
-            seen.add(scope)
-            parent = await registry.with_scope(scope)
-            waiting += parent.parent_scopes if parent else ()
-    return False
+async def _chain(call: Call, body: JsonObject) -> AuthChain:
+    caller = call.identity.device
+    return await read_chain(call.deps.registry, str(body.get("authChain") or caller), caller)
 
 
-def _scope_document(devices: list[Registration], modules: list[Registration]) -> JsonObject:
-    return {"devices": [_device(device) for device in devices], "modules": [_module(module) for module in modules]}
+async def _module(call: Call, body: JsonObject) -> Identity:
+    """The module that is meant, on the device that the chain begins with."""
+    chain = await _chain(call, body)
+    name = body.get("targetModuleId") or body.get("moduleId")
+    if not isinstance(name, str):
+        raise Problem(REQUEST_MALFORMED, reason="the module's name is missing")
+    return Identity(chain.devices[0], name)
 
 
-def _device(registration: Registration) -> JsonObject:
-    return {
-        "deviceId": registration.identity.device,
-        "generationId": registration.generation,
-        "status": "enabled" if registration.enabled else "disabled",
-        "authentication": authentication_document(registration),
-        "capabilities": {"iotEdge": registration.edge},
-        **scope_members(registration),
-    }
-
-
-def _module(registration: Registration) -> JsonObject:
-    return {
-        "moduleId": registration.identity.module,
-        "deviceId": registration.identity.device,
-        "generationId": registration.generation,
-        "managedBy": registration.managed_by,
-        "authentication": authentication_document(registration),
-    }
+def _shown(registration: Registration) -> Response:
+    return json_answer(module_entry(registration), headers={"ETag": f'"{registration.etag}"'})
