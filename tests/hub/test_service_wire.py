@@ -118,7 +118,9 @@ async def test_names_in_addresses_are_percent_encoded(http: httpx.AsyncClient) -
 async def test_what_cannot_be_done_is_refused_with_the_reason(http: httpx.AsyncClient) -> None:
     """2.11"""
     certificate = {"authentication": {"type": "selfSigned"}}
-    assert code_of(await http.put("/devices/d", json=certificate))[2] == "authentication-unsupported"
+    assert code_of(await http.put("/devices/d", json=certificate))[2] == "thumbprint-malformed"
+    unknown = {"authentication": {"type": "tpm"}}
+    assert code_of(await http.put("/devices/d", json=unknown))[2] == "authentication-unsupported"
     for body in ('{"deviceId": "other"}', '{"status": "asleep"}', '{"authentication": 1}', "[]", "{", '{"status": 1}'):
         response = await http.put("/devices/d", content=body)
         assert code_of(response) == (400, "ArgumentInvalid", "request-malformed"), body

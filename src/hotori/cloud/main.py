@@ -16,6 +16,7 @@ from hotori.cloud.front import with_storage
 from hotori.cloud.image_pinner import ImagePinner
 from hotori.cloud.listeners import CloudListeners, bind_all, port_of
 from hotori.hub.apply import Deployments
+from hotori.hub.authorities import Authorities
 from hotori.hub.events import Events
 from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
@@ -29,6 +30,7 @@ from hotori.hub.rollouts.configurations import Configurations
 from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.app import service_app
 from hotori.hub.service_api.dependencies import ServiceDependencies
+from hotori.hub.vouchers import Vouchers
 from hotori.images.image_files import ImageFiles
 from hotori.images.registry import registry_app
 from hotori.model.connection_string import StorageConnection
@@ -129,7 +131,9 @@ async def _open_parts(config: CloudConfig, stack: AsyncExitStack) -> tuple[Cloud
     credentials = CloudCredentials.open(config.data / "credentials.json", os.urandom)
     policies = await Policies.open(records, os.urandom)
     registry = Registry(records, time.time, os.urandom)
-    hub = Hub(config.name, registry, records, Queues(queue_log, records), EventIntake(events))
+    vouchers = Vouchers(policies, Authorities(records, time.time, os.urandom))
+    queues = Queues(queue_log, records)
+    hub = Hub(config.name, registry, records, queues, EventIntake(events), vouchers=vouchers)
     HubEvents(hub, registry, config.hub_events)
     await hub.start()
     stack.push_async_callback(hub.close)
@@ -148,7 +152,7 @@ async def _serve(
     portal: PortalFactory,
 ) -> None:
     """Start every listener. Off loopback all of them speak TLS; on it, MQTT and the service API do."""
-    context = server_context(certificate.cert_path, certificate.key_path)
+    context = server_context(certificate.cert_path, certificate.key_path, asks_clients=True)
     mqtt = await serve_mqtt(parts.hub, ssl_context=context, sock=listeners.mqtt)
     stack.callback(mqtt.close)
     outside = None if is_loopback(config.listen) else certificate

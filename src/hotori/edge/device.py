@@ -6,11 +6,11 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.routing import Route
 
@@ -227,21 +227,22 @@ class EdgeDevice:
         """The agent may have waited for an identity; whoever was removed, or has other keys, is put out."""
         self.agent.wake()
         for identity in identities:
-            if identity.module in (None, EDGE_HUB) and identity.device != self.identity.device:
-                self._cut_off(identity.device)
-            if self.scope.known(identity) is not None:
-                self.hub.sessions.disconnect(identity)
-            else:
-                task = asyncio.create_task(self.hub.forget(identity))
-                self._forgetting.add(task)
-                task.add_done_callback(self._forgetting.discard)
+            self._soon(self._take_change(identity))
 
-    def _cut_off(self, device: str) -> None:
-        """A device below, or its `$edgeHub`, was changed: all that comes by it has to come again."""
-        self.hub.disconnect_behind(device)
-        for identity in self.hub.sessions.all_connected():
-            if identity.device == device:
-                self.hub.sessions.disconnect(identity)
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._forgetting.add(task)
+        task.add_done_callback(self._forgetting.discard)
+
+    async def _take_change(self, identity: Identity) -> None:
+        if self.scope.known(identity) is None:
+            await self.hub.forget(identity)
+        concerned = {identity, *self.hub.admissions.spoken_for(identity.device)}
+        if identity.module is None:
+            connected = self.hub.sessions.all_connected()
+            concerned |= {each for each in connected if each.device == identity.device}
+        for each in concerned:
+            await self.hub.judge_again(each)
 
     def _for_children(self) -> list[Route]:
         names = (self.hub.name, *self.hub.host_names)

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 import msgspec
 
 from hotori.hub.auth_chain import MOST_DEVICES, AuthChain, stands_behind
+from hotori.hub.authentication_document import read_authentication
 from hotori.hub.directory import DirectoryNotReadyError
-from hotori.hub.registration import Registration
+from hotori.hub.registration import Authentication, Registration
+from hotori.hub.thumbprint import checked_thumbprint
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
@@ -250,15 +252,18 @@ class ScopeDirectory:
 
 def read_registration(document: JsonObject) -> Registration:
     """A registration from the registry's document of a device or module (contract 2.2, 11.2)."""
-    authentication: Any = document.get("authentication") or {}
-    keys: Any = authentication.get("symmetricKey") or {}
+    identity = _identity(document)
+    proofs = read_authentication(identity, document.get("authentication") or {})  # type: ignore[arg-type]
     capabilities: Any = document.get("capabilities") or {}
     scopes: Any = document.get("parentScopes") or ()
     return Registration(
-        identity=_identity(document),
+        identity=identity,
         generation=str(document.get("generationId") or ""),
-        primary=Secret(keys.get("primaryKey") or ""),
-        secondary=Secret(keys.get("secondaryKey") or ""),
+        primary=proofs.primary or Secret(""),
+        secondary=proofs.secondary or Secret(""),
+        authentication=proofs.authentication or Authentication.SAS,
+        primary_thumbprint=checked_thumbprint(proofs.primary_thumbprint),
+        secondary_thumbprint=checked_thumbprint(proofs.secondary_thumbprint),
         enabled=document.get("status", "enabled") == "enabled",
         edge=bool(capabilities.get("iotEdge")),
         scope=_text(document.get("deviceScope")),

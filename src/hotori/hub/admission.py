@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hotori.hub.auth_chain import AuthChain, MalformedChainError, judge_on_behalf, judge_place
 from hotori.hub.credentials import Admission, Claim, Refusal, judge, not_ready, read_claim, unreadable
 from hotori.hub.directory import Directory, DirectoryNotReadyError
+from hotori.hub.failed_logins import FailedLogins, LoginLimits
+from hotori.hub.vouchers import Vouchers
 from hotori.model.identity import Identity
 from hotori.mqtt.packets import ConnackCode, Connect
 from hotori.problems import Problem
@@ -40,8 +43,12 @@ class Admissions:
         names: Callable[[], tuple[str, ...]],
         clock: Callable[[], float],
         host: str | None = None,
+        vouchers: Vouchers | None = None,
+        limits: LoginLimits | None = None,
     ) -> None:
         self.refused: deque[Refused] = deque(maxlen=_REMEMBERED)
+        self.vouchers = vouchers or Vouchers()
+        self._failed = FailedLogins(limits or LoginLimits())
         self._directory = directory
         self._names = names
         self._clock = clock
@@ -52,18 +59,22 @@ class Admissions:
         """Whoever came last by a chain in which the device stands."""
         return [identity for identity, chain in self._chains.items() if device in chain.devices]
 
-    async def admit(self, connect: Connect, address: str) -> tuple[Claim, Admission] | ConnackCode:
-        """Whom it lets in, or the CONNACK code of the refusal. Refusals are logged with their remedy."""
-        claim = read_claim(connect)
-        verdict = claim if isinstance(claim, Refusal) else await self._judge(claim)
+    async def admit(
+        self, connect: Connect, address: str, chain: Sequence[bytes] = ()
+    ) -> tuple[Claim, Admission] | ConnackCode:
+        """Whom it lets in, or the CONNACK code of the refusal. Refusals are logged with their remedy.
+
+        `chain` are the certificates that the client showed in the handshake (DER), its own first.
+        """
+        claim = read_claim(connect, chain)
+        verdict = claim if isinstance(claim, Refusal) else await self.judge(claim)
         if isinstance(claim, Claim) and isinstance(verdict, Admission):
             return claim, verdict
         assert isinstance(verdict, Refusal)
-        self.refused.append(Refused(self._clock(), address, verdict.problem))
-        logger.warning("%s (from %s). %s", verdict.problem, address, verdict.problem.cause())
-        return verdict.code
+        return await self.refuse(verdict, address, connect.client_id)
 
-    async def _judge(self, claim: Claim) -> Admission | Refusal:
+    async def judge(self, claim: Claim) -> Admission | Refusal:
+        """Look up what is known of a claim, and judge it."""
         try:
             if claim.auth_chain is not None:
                 return await self._judge_on_behalf(claim, claim.auth_chain)
@@ -78,7 +89,10 @@ class Admissions:
         identity = claim.identity
         registration = await self._directory.find(identity)
         device = await self._directory.find(identity.parent()) if identity.module else registration
-        verdict = judge(claim, registration, device, self._names(), self._clock())
+        authorities = await self.vouchers.trusted() if claim.certificate else ()
+        policy = self.vouchers.policy(claim.token.policy if claim.token else None)
+        names, now = self._names(), self._clock()
+        verdict = judge(claim, registration, device, names, now, policy=policy, authorities=authorities)
         if isinstance(verdict, Admission) and self._host is not None:
             return await judge_place(identity, self._directory, self._host) or verdict
         return verdict
@@ -94,3 +108,18 @@ class Admissions:
         if isinstance(verdict, Admission):
             self._chains[claim.identity] = chain
         return verdict
+
+    async def refuse(self, refusal: Refusal, address: str, who: str) -> ConnackCode:
+        """Log and remember a refusal; the code to answer with, after a while where too many came before it."""
+        now = self._clock()
+        if refusal.code is not ConnackCode.SERVER_UNAVAILABLE and self._too_many(address, who, now):
+            await asyncio.sleep(self._failed.limits.delay)
+            return ConnackCode.SERVER_UNAVAILABLE
+        self.refused.append(Refused(now, address, refusal.problem))
+        logger.warning("%s (from %s). %s", refusal.problem, address, refusal.problem.cause())
+        return refusal.code
+
+    def _too_many(self, address: str, who: str, now: float) -> bool:
+        host = address.rpartition(":")[0]
+        # Both are counted, whatever the other says. Nothing is logged beyond the limit: the log is a disk, too.
+        return any([self._failed.note(f"name {who[:256]}", now), self._failed.note(f"address {host}", now)])

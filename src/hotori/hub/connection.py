@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from hotori.hub.credentials import CLOCK_SKEW, Admission, Claim
+from hotori.hub.credentials import Admission, Claim
 from hotori.hub.dialect import IotHubDialect
 from hotori.hub.head import Ending
 from hotori.hub.mqtt_head import MqttHead
 from hotori.model.message import MAX_SIZE
+from hotori.model.sas import CLOCK_SKEW
 from hotori.mqtt.decoder import Decoder
 from hotori.mqtt.encoder import encode
 from hotori.mqtt.packets import (
@@ -25,6 +26,7 @@ from hotori.mqtt.packets import (
     Puback,
     Publish,
 )
+from hotori.net.client_certificate import certificate_chain
 
 if TYPE_CHECKING:
     from hotori.hub.hub import Hub
@@ -181,7 +183,7 @@ class Connection(asyncio.Protocol):
 
     async def _admit(self, connect: Connect) -> None:
         try:
-            admitted = await self._hub.admissions.admit(connect, self._address)
+            admitted = await self._hub.admissions.admit(connect, self._address, self._certificates())
             if isinstance(admitted, ConnackCode):
                 self._refuse(admitted)
             else:
@@ -189,6 +191,10 @@ class Connection(asyncio.Protocol):
         except Exception:  # an inner fault must not read as a refusal for good
             logger.exception("%s could not be admitted", self._who())
             self._refuse(ConnackCode.SERVER_UNAVAILABLE)
+
+    def _certificates(self) -> tuple[bytes, ...]:
+        """What the client showed in the handshake of TLS."""
+        return certificate_chain(self._transport.get_extra_info("ssl_object")) if self._transport else ()
 
     def _refuse(self, code: ConnackCode) -> None:
         self.send(encode(Connack(False, code)))
@@ -206,6 +212,7 @@ class Connection(asyncio.Protocol):
         self._watch_silence()
         self._watch_expiry(admission.expiry)
         self._head = MqttHead(self._hub, session, self, IotHubDialect(admission.identity), connect.will)
+        self._head.conversation.claim = claim
         self._hub.sessions.attach(self._head.conversation)
         self._handle_all(self._head, self._early)
         self._early.clear()

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from hotori.hub.courier import WINDOW, Courier
+from hotori.hub.credentials import Claim
 from hotori.hub.head import Ending, Head
 from hotori.hub.line import Line
 from hotori.hub.queues import device_endpoint, module_group
@@ -41,6 +42,8 @@ class Conversation:
         self, hub: Hub, session: Session, head: Head, last_words: Message | None = None, window: int = WINDOW
     ) -> None:
         self.session = session
+        self.claim: Claim | None = None
+        """What it was admitted for, to be judged again when the registry changes."""
         self.last_activity = hub.clock()
         self._hub = hub
         self._head = head

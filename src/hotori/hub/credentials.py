@@ -6,18 +6,23 @@ good, and clients stop trying. Whoever could not look up answers `not_ready`, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from hotori.hub.registration import Registration
+from hotori.hub.client_certificate import ClientCertificate
+from hotori.hub.policies import Policy, Right
+from hotori.hub.policy_token import judge_policy
+from hotori.hub.registration import Authentication, Registration
+from hotori.hub.thumbprint import has_thumbprint
 from hotori.model.identity import Identity
 from hotori.model.message import MAX_SIZE
-from hotori.model.sas import SasToken
+from hotori.model.sas import CLOCK_SKEW, SasToken
 from hotori.mqtt.bag import MalformedBagError, message_from_bag
 from hotori.mqtt.packets import PROTOCOL_LEVEL, ConnackCode, Connect
 from hotori.mqtt.topics import Telemetry, parse_client_topic, telemetry_prefix
-from hotori.problems import Kind, Problem
+from hotori.problems import Kind, Problem, Words
+from hotori.problems.certificates import CERTIFICATE_REFUSED, CREDENTIALS_DIFFER
 from hotori.problems.identity import (
     CLIENT_ID_MISMATCH,
     HUB_NAME_FOREIGN,
@@ -33,8 +38,17 @@ from hotori.problems.identity import (
     WILL_REFUSED,
 )
 
-CLOCK_SKEW = 300.0
-"""How long after its end a token is still taken, in seconds: clocks differ (contract 1.3)."""
+_KINDS = {
+    Authentication.SAS: Words("tokens of its keys", "キーのトークン"),
+    Authentication.THUMBPRINT: Words("a certificate of a known thumbprint", "拇印を登録した証明書"),
+    Authentication.AUTHORITY: Words("a certificate of a registered authority", "登録済み認証局の証明書"),
+    Authentication.NONE: Words("no credentials of its own", "資格情報なし"),
+}
+_A_TOKEN, _A_CERTIFICATE = Words("a token", "トークン"), Words("a certificate", "証明書")
+_NOT_IN_FORCE = Words("it is not valid today", "有効期間外です")
+_OTHER_CERTIFICATE = Words("it has neither of the registered thumbprints", "登録された拇印のどちらとも一致しません")
+_IS_AUTHORITY = Words("it is an authority's own", "認証局自身の証明書です")
+_NO_AUTHORITY = Words("no registered authority vouches for it", "登録済みの認証局につながりません")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,7 @@ class Claim:
     model_id: str | None = None
     client_type: str = ""
     auth_chain: str | None = None
+    certificate: ClientCertificate | None = field(default=None, repr=False)
 
     @property
     def by_device_key(self) -> bool:
@@ -65,17 +80,20 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A client that may connect, until `expiry` (Unix seconds)."""
+    """A client that may connect, until `expiry` (Unix seconds), the end of its token or certificate."""
 
     identity: Identity
     expiry: int
 
 
-def read_claim(connect: Connect) -> Claim | Refusal:
-    """What the CONNECT packet claims. Refuses with 1, 2, 4 or 5 what no registry could mend."""
+def read_claim(connect: Connect, chain: Sequence[bytes] = ()) -> Claim | Refusal:
+    """What the CONNECT packet claims; `chain` are the certificates shown in the handshake (DER).
+
+    Refuses with 1, 2, 4 or 5 what no registry could mend.
+    """
     if connect.level != PROTOCOL_LEVEL:
         return _refuse(ConnackCode.UNACCEPTABLE_PROTOCOL, PROTOCOL_UNSUPPORTED, level=connect.level)
-    claim = _read_user_name(connect)
+    claim = _read_user_name(connect, chain)
     if isinstance(claim, Refusal):
         return claim
     identity = claim.identity
@@ -92,28 +110,36 @@ def read_claim(connect: Connect) -> Claim | Refusal:
 
 
 def judge(
-    claim: Claim, registration: Registration | None, device: Registration | None, names: Iterable[str], now: float
+    claim: Claim,
+    registration: Registration | None,
+    device: Registration | None,
+    names: Iterable[str],
+    now: float,
+    *,
+    policy: Policy | None = None,
+    authorities: Iterable[bytes] = (),
 ) -> Admission | Refusal:
     """Admit or refuse. `device` is the registration of the device that a module is on, where it is known here;
-    `names` are the hub's name and any others that it answers to. The order is that of contract 1.3."""
+    `names` are the hub's name and any others that it answers to; `policy` is the one that the token names;
+    `authorities` may vouch for certificates (DER). The order is that of contract 1.3."""
     identity, token = claim.identity, claim.token
     known = [name.lower() for name in names]
     if claim.hub.lower() not in known:
         return _deny(HUB_NAME_FOREIGN, identity, hub=claim.hub, names=", ".join(known))
-    if token is None:
+    if by_certificate := _by_certificate(claim, registration):
+        token = None
+    if token is None and not by_certificate:
         return _deny(TOKEN_MISSING, identity)
-    if token.expiry + CLOCK_SKEW <= now:
-        return _deny(TOKEN_EXPIRED, identity, expiry=token.expiry, now=int(now))
-    if refusal := _judge_audience(claim, token, known):
+    if token is not None and (refusal := _judge_token(claim, token, policy, known, now)):
         return refusal
-    signer = device if claim.by_device_key else registration
-    if registration is None or signer is None:
+    if registration is None or (device is None and claim.by_device_key):
         return _deny(IDENTITY_UNKNOWN, identity)
     if not registration.enabled or (device is not None and not device.enabled):
         return _deny(IDENTITY_DISABLED, identity)
-    if not token.signed_by(signer.keys):
-        return _deny(SIGNATURE_WRONG, identity)
-    return Admission(identity, token.expiry)
+    if token is None:
+        return _judge_certificate(claim, registration, authorities, now)
+    signer = device if claim.by_device_key and device is not None else registration
+    return _judge_signature(identity, token, signer)
 
 
 def not_ready(identity: Identity | None, reason: str) -> Refusal:
@@ -121,7 +147,7 @@ def not_ready(identity: Identity | None, reason: str) -> Refusal:
     return _refuse(ConnackCode.SERVER_UNAVAILABLE, HUB_NOT_READY, identity=identity or "a client", reason=reason)
 
 
-def _read_user_name(connect: Connect) -> Claim | Refusal:
+def _read_user_name(connect: Connect, chain: Sequence[bytes]) -> Claim | Refusal:
     """`{hub}/{d}[/{m}]/[?]key=value(&key=value)*` (contract 1.2)."""
     hub, _, rest = (connect.username or "").partition("/")
     device, _, rest = rest.partition("/")
@@ -145,7 +171,72 @@ def _read_user_name(connect: Connect) -> Claim | Refusal:
         fields.get("model-id"),
         fields.get("DeviceClientType", ""),
         fields.get("auth-chain"),
+        ClientCertificate.read(chain),
     )
+
+
+def _by_certificate(claim: Claim, registration: Registration | None) -> bool:
+    """Whether the certificate is to be judged; a client may show one and mean its token."""
+    if claim.certificate is None or claim.token is None:
+        return claim.certificate is not None
+    known_by = registration.authentication if registration and claim.token.policy is None else None
+    return known_by in (Authentication.THUMBPRINT, Authentication.AUTHORITY)
+
+
+def _judge_token(claim: Claim, token: SasToken, policy: Policy | None, names: list[str], now: float) -> Refusal | None:
+    if token.policy is not None:
+        path = claim.identity.path()
+        problem = judge_policy(token, policy, frozenset({Right.DEVICE}), names, path, now)
+        return Refusal(ConnackCode.NOT_AUTHORIZED, problem) if problem else None
+    if token.expiry + CLOCK_SKEW <= now:
+        return _deny(TOKEN_EXPIRED, claim.identity, expiry=token.expiry, now=int(now))
+    return _judge_audience(claim, token, names)
+
+
+def _judge_signature(identity: Identity, token: SasToken, signer: Registration) -> Admission | Refusal:
+    if token.policy is not None:  # the policy's keys have been tried
+        return Admission(identity, token.expiry)
+    if signer.authentication is not Authentication.SAS:
+        return _differ(identity, _A_TOKEN, signer)
+    if not token.signed_by(signer.keys):
+        return _deny(SIGNATURE_WRONG, identity)
+    return Admission(identity, token.expiry)
+
+
+def _judge_certificate(
+    claim: Claim, registration: Registration, authorities: Iterable[bytes], now: float
+) -> Admission | Refusal:
+    identity, certificate = claim.identity, claim.certificate
+    assert certificate is not None
+    match registration.authentication:
+        case Authentication.THUMBPRINT:
+            known = has_thumbprint(certificate.own, registration.thumbprints)
+            fault = None if known else _OTHER_CERTIFICATE
+        case Authentication.AUTHORITY:
+            fault = _fault_of_issued(certificate, identity, authorities, now)
+        case _:
+            return _differ(identity, _A_CERTIFICATE, registration)
+    if not certificate.in_force(now):
+        fault = fault or _NOT_IN_FORCE
+    if fault is not None:
+        return _deny(CERTIFICATE_REFUSED, identity, reason=fault)
+    return Admission(identity, int(certificate.ends))
+
+
+def _fault_of_issued(
+    certificate: ClientCertificate, identity: Identity, authorities: Iterable[bytes], now: float
+) -> Words | None:
+    if certificate.is_authority:
+        return _IS_AUTHORITY
+    # A module may show its device's certificate, as it may show a token of its device's key.
+    if certificate.common_name not in (identity.device, str(identity)):
+        name = certificate.common_name
+        return Words(f"its common name is {name!r}", f"コモンネームが {name!r} です")
+    return None if certificate.issued_under(authorities, now) else _NO_AUTHORITY
+
+
+def _differ(identity: Identity, shown: Words, registration: Registration) -> Refusal:
+    return _deny(CREDENTIALS_DIFFER, identity, shown=shown, registered=_KINDS[registration.authentication])
 
 
 def _judge_audience(claim: Claim, token: SasToken, names: list[str]) -> Refusal | None:

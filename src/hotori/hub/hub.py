@@ -10,8 +10,10 @@ from collections.abc import Callable
 from hotori.hub.admission import Admissions
 from hotori.hub.carrier import Carrier
 from hotori.hub.courier import DEVICE_TERMS, INPUT_TERMS, Terms
+from hotori.hub.credentials import Refusal
 from hotori.hub.device_bound import DeviceBound
 from hotori.hub.directory import Directory
+from hotori.hub.failed_logins import LoginLimits
 from hotori.hub.head import Ending
 from hotori.hub.intake import Intake
 from hotori.hub.methods import Methods
@@ -19,9 +21,11 @@ from hotori.hub.queues import Queues, device_endpoint
 from hotori.hub.service_bound import ServiceBound
 from hotori.hub.sessions import Sessions
 from hotori.hub.twins import TwinChange, TwinGate, Twins
+from hotori.hub.vouchers import Vouchers
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.message import Message
+from hotori.mqtt.packets import ConnackCode
 from hotori.store.records import Records
 
 
@@ -46,6 +50,8 @@ class Hub:
         twin_gate: TwinGate | None = None,
         input_terms: Terms = INPUT_TERMS,
         device_terms: Terms = DEVICE_TERMS,
+        vouchers: Vouchers | None = None,
+        login_limits: LoginLimits | None = None,
         clock: Callable[[], float] = time.time,
         chance: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -60,7 +66,7 @@ class Hub:
         self.twins = Twins(records, clock, twin_gate)
         self.sessions = Sessions(records, clock)
         self.methods = Methods(self.sessions)
-        self.admissions = Admissions(directory, lambda: (self.name, *self.host_names), clock, device)
+        self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits)
         self.connections: set[Carrier] = set()
         self.service_bound = ServiceBound(queues, clock, chance)
         feedback = self.service_bound if device is None else None
@@ -101,6 +107,18 @@ class Hub:
         """The device may not speak for others any more as it did: everyone whom it speaks for has to come again."""
         for identity in self.admissions.spoken_for(device):
             self.sessions.disconnect(identity, f"{device} was changed, which spoke for it")
+
+    def _names(self) -> tuple[str, ...]:
+        return (self.name, *self.host_names)
+
+    async def judge_again(self, identity: Identity) -> None:
+        """A registration was changed: end the connection that is not to be admitted any more (contract 1.3)."""
+        client = self.sessions.client(identity)
+        if client is None or client.claim is None:
+            return
+        verdict = await self.admissions.judge(client.claim)
+        if isinstance(verdict, Refusal) and verdict.code is not ConnackCode.SERVER_UNAVAILABLE:
+            client.close(verdict.problem.title())
 
     async def forget(self, identity: Identity) -> None:
         """The identity was removed from the directory: end its connection and let go what is kept for it."""

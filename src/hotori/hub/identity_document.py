@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from hotori.hub.authentication_document import authentication_document, read_authentication
 from hotori.hub.hub import Hub
-from hotori.hub.moment import NEVER, written_time
+from hotori.hub.moment import written_time
 from hotori.hub.queues import device_endpoint
 from hotori.hub.registration import Registration
 from hotori.hub.registry import Draft
 from hotori.hub.sessions import Presence
 from hotori.model.identity import Identity
-from hotori.model.json import Json, JsonObject
-from hotori.model.secret import Secret
+from hotori.model.json import JsonObject
 from hotori.problems import Problem
-from hotori.problems.service import AUTHENTICATION_UNSUPPORTED, REQUEST_MALFORMED
+from hotori.problems.service import REQUEST_MALFORMED
 
 
 def identity_document(hub: Hub, registration: Registration) -> JsonObject:
@@ -47,17 +47,6 @@ def waiting_messages(hub: Hub, identity: Identity) -> int:
     return 0 if identity.module else sum(len(queue) for queue in hub.queues.group(device_endpoint(identity.device)))
 
 
-def authentication_document(registration: Registration) -> JsonObject:
-    return {
-        "symmetricKey": {
-            "primaryKey": registration.primary.reveal(),
-            "secondaryKey": registration.secondary.reveal(),
-        },
-        "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
-        "type": "sas",
-    }
-
-
 def scope_members(registration: Registration) -> JsonObject:
     """Where a device stands; members without a value are left out."""
     scope: JsonObject = {"deviceScope": registration.scope} if registration.scope else {}
@@ -68,7 +57,7 @@ def _device_members(registration: Registration) -> JsonObject:
     return {
         "status": "enabled" if registration.enabled else "disabled",
         "statusReason": registration.status_reason,
-        "statusUpdatedTime": NEVER,
+        "statusUpdatedTime": written_time(registration.status_updated),
         "capabilities": {"iotEdge": registration.edge},
         **scope_members(registration),
     }
@@ -80,27 +69,23 @@ def read_draft(identity: Identity, document: JsonObject) -> Draft:
         given, meant = document.get(name), identity.module if name == "moduleId" else identity.device
         if given is not None and given != meant:
             raise Problem(REQUEST_MALFORMED, reason=f"{name} is {given!r} in the body and {meant!r} in the address")
-    keys = _keys(identity, _object(document, "authentication"))
     status = _text(document, "status")
     if status not in (None, "enabled", "disabled"):
         raise Problem(REQUEST_MALFORMED, reason=f"status is enabled or disabled, not {status!r}")
     edge = _object(document, "capabilities").get("iotEdge")
+    proofs = read_authentication(identity, _object(document, "authentication"))
     return Draft(
-        primary=_secret(keys, "primaryKey"),
-        secondary=_secret(keys, "secondaryKey"),
+        primary=proofs.primary,
+        secondary=proofs.secondary,
+        authentication=proofs.authentication,
+        primary_thumbprint=proofs.primary_thumbprint,
+        secondary_thumbprint=proofs.secondary_thumbprint,
         enabled=None if status is None else status == "enabled",
         edge=edge if isinstance(edge, bool) else None,
         parent_scope=_parent_scope(document, bool(edge)),
         managed_by=_text(document, "managedBy"),
         status_reason=_text(document, "statusReason"),
     )
-
-
-def _keys(identity: Identity, authentication: JsonObject) -> JsonObject:
-    kind = authentication.get("type")
-    if kind not in (None, "sas"):
-        raise Problem(AUTHENTICATION_UNSUPPORTED, identity=identity, type=kind)
-    return _object(authentication, "symmetricKey")
 
 
 def _parent_scope(document: JsonObject, edge: bool) -> str | None:
@@ -128,8 +113,3 @@ def _text(document: JsonObject, name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise Problem(REQUEST_MALFORMED, reason=f"{name} is a text")
-
-
-def _secret(keys: JsonObject, name: str) -> Secret | None:
-    value: Json = keys.get(name)
-    return Secret(value) if isinstance(value, str) and value else None

@@ -10,17 +10,18 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import msgspec
-
-from hotori.hub.registration import Registration, device_of_scope, own_scope
+from hotori.hub.registration import Authentication, Registration, device_of_scope, own_scope
+from hotori.hub.registration_record import decode_registration, encode_registration
+from hotori.hub.thumbprint import checked_thumbprint
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.sas import decode_key
 from hotori.model.secret import Secret
 from hotori.problems import Problem
+from hotori.problems.certificates import THUMBPRINT_MALFORMED
 from hotori.problems.identity import DEVICE_EXISTS, DEVICE_UNKNOWN, KEY_MALFORMED
 from hotori.problems.modules import MODULE_UNKNOWN
 from hotori.problems.service import CHANGED_MEANWHILE, MODULE_EXISTS, PARENT_UNKNOWN
-from hotori.store.records import Record, Records, VersionConflictError
+from hotori.store.records import Records, VersionConflictError
 
 DEVICES = "devices"
 MODULES = "modules"
@@ -35,7 +36,8 @@ _KEY_BYTES = 32
 class Draft:
     """What somebody asks of a registration. None leaves what is there, or the default of a new one.
 
-    `parent_scope` is the scope of the edge device to stand behind; an empty text detaches.
+    `parent_scope` is the scope of the edge device to stand behind; an empty text detaches. Keys that a new
+    identity needs and that are not given are made.
     """
 
     primary: Secret | None = None
@@ -45,6 +47,9 @@ class Draft:
     parent_scope: str | None = None
     managed_by: str | None = None
     status_reason: str | None = None
+    authentication: Authentication | None = None
+    primary_thumbprint: str | None = None
+    secondary_thumbprint: str | None = None
 
 
 class RegistryWatcher(Protocol):
@@ -73,7 +78,7 @@ class Registry:
     async def find(self, identity: Identity) -> Registration | None:
         """The registration, or None where there is none."""
         record = await self._records.get(_collection(identity), str(identity))
-        return _decode(record) if record else None
+        return decode_registration(record) if record else None
 
     async def get(self, identity: Identity) -> Registration:
         """The registration. Raises `device-unknown` or `module-unknown`."""
@@ -84,7 +89,7 @@ class Registry:
 
     async def devices(self, after: str = "", limit: int = PAGE) -> list[Registration]:
         """Up to `limit` devices whose names come after `after`, in the order of their names."""
-        return [_decode(record) for record in await self._records.list(DEVICES, after=after, limit=limit)]
+        return [decode_registration(record) for record in await self._records.list(DEVICES, after=after, limit=limit)]
 
     async def all_devices(self) -> AsyncIterator[Registration]:
         """Every device, in the order of their names."""
@@ -101,7 +106,7 @@ class Registry:
 
     async def all_modules(self, after: str = "", limit: int = PAGE) -> list[Registration]:
         """Up to `limit` modules of any device that come after `after` (`device/module`), in that order."""
-        return [_decode(record) for record in await self._records.list(MODULES, after=after, limit=limit)]
+        return [decode_registration(record) for record in await self._records.list(MODULES, after=after, limit=limit)]
 
     async def create_device(self, name: str, draft: Draft | None = None) -> Registration:
         """Add a device; an edge device gets its two system modules with it.
@@ -132,7 +137,7 @@ class Registry:
         """Change a registration. Raises `device-unknown`, `module-unknown`, `key-malformed`, `parent-unknown`."""
         async with self._turn:
             before = await self._expected(identity, etag)
-            changed = await self._placed(_changed(before, draft), draft)
+            changed = await self._placed(self._settled(_changed(before, draft), before.enabled), draft)
             if changed.edge and not before.edge:
                 await self._add_system_modules(identity.device)
             return await self._store(changed, expected=before.version)
@@ -170,7 +175,7 @@ class Registry:
         found: list[Registration] = []
         after = ""
         while page := await self._records.list(MODULES, prefix=f"{device}/", after=after):
-            found += map(_decode, page)
+            found += map(decode_registration, page)
             after = page[-1].key
         return found
 
@@ -188,8 +193,24 @@ class Registry:
         return Problem(MODULE_UNKNOWN, module=identity.module, modules=", ".join(names) or "-")
 
     def _new(self, identity: Identity, draft: Draft) -> Registration:
-        bare = Registration(identity, self._generation(), self._key(), self._key())
-        return _changed(bare, draft)
+        bare = Registration(identity, self._generation(), Secret(""), Secret(""))
+        changed = _changed(bare, draft)
+        return self._settled(changed, changed.enabled)
+
+    def _settled(self, registration: Registration, was_enabled: bool) -> Registration:
+        """With what its kind of authentication needs, without what it does not, and the time of a new status."""
+        kind = registration.authentication
+        if kind is Authentication.THUMBPRINT and not registration.thumbprints:
+            raise Problem(THUMBPRINT_MALFORMED, given="-")
+        by_key, by_print = kind is Authentication.SAS, kind is Authentication.THUMBPRINT
+        return replace(
+            registration,
+            primary=(registration.primary or self._key()) if by_key else Secret(""),
+            secondary=(registration.secondary or self._key()) if by_key else Secret(""),
+            primary_thumbprint=registration.primary_thumbprint if by_print else None,
+            secondary_thumbprint=registration.secondary_thumbprint if by_print else None,
+            status_updated=registration.status_updated if registration.enabled == was_enabled else self._clock(),
+        )
 
     async def _placed(self, registration: Registration, draft: Draft) -> Registration:
         """With its scopes: an edge device's own never changes, a leaf's is its parent's (contract 2.2)."""
@@ -217,7 +238,7 @@ class Registry:
         identity = registration.identity
         try:
             version = await self._records.put(
-                _collection(identity), str(identity), _encode(registration), expected=expected
+                _collection(identity), str(identity), encode_registration(registration), expected=expected
             )
         except VersionConflictError as error:
             raise Problem(CHANGED_MEANWHILE, str(error), what=identity) from error
@@ -247,6 +268,9 @@ def _changed(registration: Registration, draft: Draft) -> Registration:
         edge=registration.edge if draft.edge is None else draft.edge,
         managed_by=registration.managed_by if draft.managed_by is None else draft.managed_by or None,
         status_reason=registration.status_reason if draft.status_reason is None else draft.status_reason or None,
+        authentication=draft.authentication or registration.authentication,
+        primary_thumbprint=checked_thumbprint(draft.primary_thumbprint) or registration.primary_thumbprint,
+        secondary_thumbprint=checked_thumbprint(draft.secondary_thumbprint) or registration.secondary_thumbprint,
     )
 
 
@@ -261,50 +285,3 @@ def _checked_key(key: Secret | None) -> Secret | None:
 
 def _collection(identity: Identity) -> str:
     return DEVICES if identity.module is None else MODULES
-
-
-class _Stored(msgspec.Struct, omit_defaults=True):
-    """A registration as records keep it; its name is the key, its version the record's."""
-
-    generation: str
-    primary: str
-    secondary: str
-    enabled: bool = True
-    edge: bool = False
-    scope: str | None = None
-    parents: tuple[str, ...] = ()
-    managed_by: str | None = None
-    status_reason: str | None = None
-
-
-def _encode(registration: Registration) -> bytes:
-    return msgspec.json.encode(
-        _Stored(
-            registration.generation,
-            registration.primary.reveal(),
-            registration.secondary.reveal(),
-            registration.enabled,
-            registration.edge,
-            registration.scope,
-            registration.parent_scopes,
-            registration.managed_by,
-            registration.status_reason,
-        )
-    )
-
-
-def _decode(record: Record) -> Registration:
-    stored = msgspec.json.decode(record.value, type=_Stored)
-    return Registration(
-        identity=Identity.parse(record.key),
-        generation=stored.generation,
-        primary=Secret(stored.primary),
-        secondary=Secret(stored.secondary),
-        enabled=stored.enabled,
-        version=record.version,
-        edge=stored.edge,
-        scope=stored.scope,
-        parent_scopes=stored.parents,
-        managed_by=stored.managed_by,
-        status_reason=stored.status_reason,
-    )

@@ -18,15 +18,15 @@ async def remove_identity(hub: Hub, registry: Registry, identity: Identity, etag
     hub.disconnect_behind(identity.device)
 
 
-async def apply_change(hub: Hub, registry: Registry, before: Registration, after: Registration) -> None:
-    """Let a changed registration take effect now: whoever may not be connected any more is disconnected."""
-    if (before.parent_scopes, before.scope) != (after.parent_scopes, after.scope):
-        hub.disconnect_behind(after.identity.device)
-    locked_out = not after.enabled or not set(before.keys) & set(after.keys)
-    if not locked_out:
-        return
-    hub.sessions.disconnect(after.identity)
-    hub.disconnect_behind(after.identity.device)
-    if after.identity.module is None and not after.enabled:
+async def apply_change(hub: Hub, registry: Registry, after: Registration) -> None:
+    """Let a changed registration take effect now: whoever may not be connected any more is disconnected.
+
+    A client that is connected with the other of the two keys stays, so that keys are changed without a pause.
+    """
+    await hub.judge_again(after.identity)
+    for identity in hub.admissions.spoken_for(after.identity.device):
+        await hub.judge_again(identity)
+    if after.identity.module is None:
+        # A module may be connected with its device's key, and is out when its device is.
         for module in await registry.modules(after.identity.device):
-            hub.sessions.disconnect(module.identity)
+            await hub.judge_again(module.identity)

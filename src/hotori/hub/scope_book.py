@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from hotori.hub.auth_chain import AuthChain, MalformedChainError, broken_link, chain_to
+from hotori.hub.authentication_document import authentication_document
 from hotori.hub.directory import Directory
-from hotori.hub.identity_document import authentication_document, scope_members
+from hotori.hub.identity_document import scope_members
 from hotori.hub.registration import Registration
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject

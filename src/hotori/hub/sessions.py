@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from hotori.hub.credentials import Claim
 from hotori.hub.head import Ending
 from hotori.hub.methods import Callee
 from hotori.hub.session import Session
@@ -24,6 +25,7 @@ class Client(Callee, Protocol):
     """The live end of a session."""
 
     session: Session
+    claim: Claim | None
 
     @property
     def last_activity(self) -> float:

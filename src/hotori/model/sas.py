@@ -18,6 +18,9 @@ from hotori.model.secret import Secret
 from hotori.problems import Problem
 from hotori.problems.identity import KEY_MALFORMED
 
+CLOCK_SKEW = 300.0
+"""How long after its end a token is still taken, in seconds: clocks differ (contract 1.3)."""
+
 _SCHEME = "SharedAccessSignature "
 
 

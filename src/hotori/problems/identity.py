@@ -1,5 +1,6 @@
 """Problems of names, keys and tokens."""
 
+from hotori.problems import certificates
 from hotori.problems.kind import Kind, Severity, Words
 
 CONNECTION_STRING_MALFORMED = Kind(
@@ -288,4 +289,5 @@ KINDS = (
     HUB_NOT_READY,
     ENROLMENT_MISSING,
     DEVICE_DIFFERS,
+    *certificates.KINDS,
 )

@@ -74,8 +74,9 @@ AUTHENTICATION_UNSUPPORTED = Kind(
     code="authentication-unsupported",
     title=Words("{identity} cannot use authentication by {type}", "{identity} は {type} 認証を使えません"),
     cause=Words(
-        "This hub knows devices and modules by symmetric keys only; the request asked for {type}.",
-        "このハブが対応するのは対称キーだけです。リクエストは {type} を指定しています。",
+        "A device or module shows who it is by sas, selfSigned or certificateAuthority, or by none of its own; the "
+        "request asked for {type}.",
+        "認証の種類は sas、selfSigned、certificateAuthority、none のいずれかですが、リクエストは {type} を指定しています。",
     ),
     remedy=Words(
         'Use the authentication type "sas"; keys that are left out are made.',

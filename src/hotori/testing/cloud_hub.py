@@ -12,6 +12,7 @@ from pathlib import Path
 from hotori.cloud.blob_grants import StoreGrants
 from hotori.cloud.front import with_storage
 from hotori.hub.apply import Deployments
+from hotori.hub.authorities import Authorities
 from hotori.hub.courier import DEVICE_TERMS, Terms
 from hotori.hub.events import Events
 from hotori.hub.file_uploads import FileUploads
@@ -26,6 +27,7 @@ from hotori.hub.rollouts.configurations import Configurations
 from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.app import service_app
 from hotori.hub.service_api.dependencies import ServiceDependencies
+from hotori.hub.vouchers import Vouchers
 from hotori.model.connection_string import IdentityConnection, ServiceConnection
 from hotori.model.identity import Identity
 from hotori.model.secret import Secret
@@ -75,6 +77,7 @@ class CloudHub:
         self.hub: Hub
         self.blobs: BlobFiles
         self.rollouts: Rollouts
+        self.authorities: Authorities
 
     async def __aenter__(self) -> CloudHub:
         await self.start()
@@ -92,6 +95,7 @@ class CloudHub:
         self.policies = await Policies.open(self.records)
         self.events = Events(SegmentLog.open(self._folder / "events"))
         queues = Queues(SegmentLog.open(self._folder / "queues"), self.records, self.clock)
+        self.authorities = Authorities(self.records, self.clock)
         self.hub = Hub(
             self.address,
             self.registry,
@@ -99,11 +103,12 @@ class CloudHub:
             queues,
             EventIntake(self.events),
             device_terms=self._device_terms,
+            vouchers=Vouchers(self.policies, self.authorities),
             clock=self.clock,
         )
         HubEvents(self.hub, self.registry, self._hub_events)
         await self.hub.start()
-        context = server_context(self._certificate.cert_path, self._certificate.key_path)
+        context = server_context(self._certificate.cert_path, self._certificate.key_path, asks_clients=True)
         self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
         key = Secret(base64.b64encode(bytes(32)).decode())
         self.blobs = BlobFiles(self.records, self._folder / "objects", self.clock)

@@ -50,9 +50,8 @@ class _Change:
         await self._write_twin()
 
     async def update(self, etag: str | None = None) -> None:
-        before = await self.deps.registry.get(self.identity)
         after = await self.deps.registry.update(self.identity, self.draft, etag)
-        await apply_change(self.deps.hub, self.deps.registry, before, after)
+        await apply_change(self.deps.hub, self.deps.registry, after)
 
     async def update_if_match(self) -> None:
         await self.update(self.etag("eTag"))

@@ -31,9 +31,8 @@ async def put_device(call: Call) -> Response:
     registry = call.deps.registry
     if not call.conditional:
         return _shown(call, await registry.create_device(call.identity.device, draft))
-    before = await registry.get(call.identity)
     after = await registry.update(call.identity, draft, call.etag)
-    await apply_change(call.deps.hub, registry, before, after)
+    await apply_change(call.deps.hub, registry, after)
     return _shown(call, after)
 
 

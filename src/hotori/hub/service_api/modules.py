@@ -26,9 +26,8 @@ async def put_module(call: Call) -> Response:
     draft = read_draft(identity, await call.object())
     if not call.conditional:
         return _shown(call, await registry.create_module(identity.device, identity.module or "", draft))
-    before = await registry.get(identity)
     after = await registry.update(identity, draft, call.etag)
-    await apply_change(call.deps.hub, registry, before, after)
+    await apply_change(call.deps.hub, registry, after)
     return _shown(call, after)
 
 

@@ -91,7 +91,7 @@ async def put_module(call: Call) -> Response:
     if before is None:
         return _shown(await registry.create_module(identity.device, identity.module or "", draft))
     after = await registry.update(identity, draft, call.etag)
-    await apply_change(call.deps.hub, registry, before, after)
+    await apply_change(call.deps.hub, registry, after)
     return _shown(after)
 
 
