@@ -22,6 +22,7 @@ AREA_TITLES: Mapping[str, Words] = {
     "modules": Words("Modules on a device", "デバイス上のモジュール"),
     "rollouts": Words("Deployments to many devices", "多数のデバイスへのデプロイ"),
     "gateway": Words("Gateways and nested devices", "ゲートウェイと階層化されたデバイス"),
+    "engines": Words("Container engines", "コンテナーエンジン"),
     "vision": Words("Training and predicting", "学習と推論"),
     "solution": Words("Solutions on the developer's machine", "開発機のソリューション"),
 }

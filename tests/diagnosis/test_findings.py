@@ -123,7 +123,7 @@ ENGINE_TEXTS = [
     ("invalid restart policy 'sometimes'", "module-options-refused"),
     ("invalid mode: zzz", "module-options-refused"),
     ("Minimum memory limit allowed is 6MB", "module-options-refused"),
-    ("network ghost not found", "module-options-refused"),
+    ("network ghost not found", "module-network-missing"),
     ("No such image: localhost:5000/nosuch:1", "image-absent"),
     ("no such image: localhost:5000/nosuch:1: image not known", "image-absent"),
     (

@@ -179,7 +179,7 @@ class TestProcessRuntime(RuntimeSuite):
         assert (caught.value.code, caught.value.values["wanted"]) == ("image-wrong-python", "3.9")
 
     async def test_a_folder_that_cannot_be_bound_is_named(self, runtime: ProcessRuntime, images: TinyImages) -> None:
-        image = await images.publish({"main.py": WAITS})
+        image = await images.script(WAITS)
         with pytest.raises(Problem) as caught:
             await self.launch(runtime, image, {"HostConfig": {"Binds": ["/dev/null/folder:/data"]}})
         assert (caught.value.code, caught.value.values["path"]) == ("file-unreadable", "/dev/null/folder")
@@ -190,7 +190,7 @@ class TestProcessRuntime(RuntimeSuite):
     ) -> None:
         """The image lies on another disk, so its files are copied, and there is no room for them."""
         runtime = ProcessRuntime(small_disk / "runtime", ImageStore(tmp_path / "images"))
-        image = await images.publish({"main.py": WAITS, "big": os.urandom(2 << 20)})
+        image = await images.script(WAITS, more={"big": os.urandom(2 << 20)})
         with pytest.raises(Problem) as caught:
             await self.launch(runtime, image)
         assert caught.value.code == "disk-full"
@@ -200,7 +200,7 @@ class TestProcessRuntime(RuntimeSuite):
     async def test_a_module_that_outlived_its_agent_is_ended_by_the_next_one(
         self, open_runtime: Callable[[], ProcessRuntime], images: TinyImages, tmp_path: Path
     ) -> None:
-        image = await images.publish({"main.py": "import os\nprint(os.getpid())\n" + WAITS})
+        image = await images.script("echo $$\n" + WAITS)
         folders = (str(tmp_path / "runtime"), str(tmp_path / "images"))
         script = str(Path(__file__).with_name("agent_that_dies.py"))
         agent = await asyncio.create_subprocess_exec(
@@ -241,7 +241,7 @@ def test_the_runtime_works_on_uvloop(tmp_path: Path) -> None:
         async with registry_server(tmp_path / "registry") as registry:
             images = TinyImages(registry.address, tmp_path / "sources")
             runtime = ProcessRuntime(tmp_path / "runtime", ImageStore(tmp_path / "images"))
-            image = await images.publish({"main.py": WAITS})
+            image = await images.script(WAITS)
             await RuntimeSuite().launch(runtime, image)
             await until_logged(runtime, "tiny", b"ready\n")
             await runtime.stop("tiny")

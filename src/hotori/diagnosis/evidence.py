@@ -49,6 +49,15 @@ class PullEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineEvidence:
+    """A container engine did not do something with a module; `action` is create, start, stop, remove."""
+
+    module: str
+    action: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectEvidence:
     """A connection to `address` (host and port) failed with `text`."""
 
@@ -56,4 +65,4 @@ class ConnectEvidence:
     text: str
 
 
-Evidence: TypeAlias = ExitEvidence | PullEvidence | ConnectEvidence
+Evidence: TypeAlias = ExitEvidence | PullEvidence | EngineEvidence | ConnectEvidence

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hotori.diagnosis.clues import read
-from hotori.diagnosis.evidence import ConnectEvidence, Evidence, ExitEvidence, PullEvidence, blot
+from hotori.diagnosis.evidence import ConnectEvidence, EngineEvidence, Evidence, ExitEvidence, PullEvidence, blot
 from hotori.diagnosis.tables import CONNECT, ENGINE, LOG, PULL
 from hotori.diagnosis.told import told
 from hotori.problems import Problem, Words
+from hotori.problems.engines import ENGINE_REFUSED
 from hotori.problems.images import REGISTRY_REFUSED
 from hotori.problems.module_ends import (
     MODULE_CRASHED,
@@ -26,6 +27,9 @@ def findings(evidence: Evidence) -> tuple[Problem, ...]:
             found = _of_exit(evidence)
         case PullEvidence():
             found = _of_pull(evidence)
+        case EngineEvidence(module, action, text):
+            unknown = Problem(ENGINE_REFUSED, blot(text), module=module, action=action, reason=blot(text))
+            found = read(text, ENGINE, module=module) or unknown
         case ConnectEvidence(address, text):
             found = read(text or "no reason was given", CONNECT, address=address)
     return (found,) if found else ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hotori.diagnosis.clues import clue
 from hotori.problems import Words
+from hotori.problems.engines import MODULE_BIND_MISSING, MODULE_NAME_TAKEN, MODULE_NETWORK_MISSING
 from hotori.problems.images import (
     IMAGE_ABSENT,
     IMAGE_DAMAGED,
@@ -53,6 +54,8 @@ _EXEC_FORMAT = (
     ),
 )
 
+_SOMEBODY = Words("Another program or module", "別のプログラムかモジュール")
+
 ENGINE = (
     *_EXEC_FORMAT,
     clue(
@@ -60,6 +63,10 @@ ENGINE = (
         IMAGE_WRONG_PLATFORM,
     ),
     clue(r"[Nn]o such image: (?P<image>[^\s]+?)(?:: image not known)?$", IMAGE_ABSENT),
+    clue(r'container name "/?(?P<name>[^"]+)" is already in use', MODULE_NAME_TAKEN),
+    clue(r"network (?P<network>\S+) not found", MODULE_NETWORK_MISSING),
+    clue(r"unable to find network with name or ID (?P<network>[^:\s]+)", MODULE_NETWORK_MISSING),
+    clue(r"bind source path does not exist: (?P<path>\S+)", MODULE_BIND_MISSING),
     clue(r'exec: "(?P<program>[^"]+)": .*permission denied', MODULE_PROGRAM_NOT_EXECUTABLE),
     clue(r'exec: "(?P<program>[^"]+)": ', MODULE_PROGRAM_MISSING),
     clue(
@@ -72,8 +79,8 @@ ENGINE = (
         MODULE_PROGRAM_NOT_EXECUTABLE,
         program=Words("its program", "プログラム"),
     ),
-    clue(r"Bind for \S*:(?P<port>\d+) failed: port is already allocated", MODULE_PORT_IN_USE),
-    clue(r"listen tcp\d? \S*:(?P<port>\d+): bind: address already in use", MODULE_PORT_IN_USE),
+    clue(r"Bind for \S*:(?P<port>\d+) failed: port is already allocated", MODULE_PORT_IN_USE, holder=_SOMEBODY),
+    clue(r"listen \w+ \S*:(?P<port>\d+): bind: address already in use", MODULE_PORT_IN_USE, holder=_SOMEBODY),
     clue(r"unable to find user (?P<user>[^:\s]+)", MODULE_USER_MISSING),
     clue(r'custom device "(?P<device>[^"]+)": no such file', MODULE_DEVICE_MISSING),
     clue(r"stat (?P<device>/dev/[^:\s]+): no such file", MODULE_DEVICE_MISSING),
@@ -84,10 +91,9 @@ ENGINE = (
         MODULE_OPTIONS_REFUSED,
     ),
     clue(
-        r"(?P<reason>(?:Minimum memory limit|Range of CPUs|bind source path does not exist|network \S+ not found).*)",
+        r"(?P<reason>(?:Minimum memory limit|Range of CPUs|unable to apply caps|error setting rlimit).*)",
         MODULE_OPTIONS_REFUSED,
     ),
-    clue(r"(?P<reason>(?:unable to find network|unable to apply caps|error setting rlimit).*)", MODULE_OPTIONS_REFUSED),
 )
 """What a container engine says when it will not create or start a module."""
 
@@ -110,6 +116,7 @@ LOG = (
         r"\[Errno 98\]|[Aa]ddress already in use(?:.*:(?P<port>\d+))?",
         MODULE_PORT_IN_USE,
         port=Words("it asks for", "（番号不明）"),
+        holder=_SOMEBODY,
     ),
     clue(r"(?:No such file|[Cc]an't open|could not open).*?(?P<device>/dev/[\w/]+)", MODULE_DEVICE_MISSING),
     clue(r"[Nn]o cameras? available", MODULE_DEVICE_MISSING, device=Words("a camera", "カメラ")),

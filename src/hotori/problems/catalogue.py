@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from hotori.problems import gateway, identity, images, manifest, modules, network, rollouts, solution, storage, vision
+from hotori.problems import (
+    engines,
+    gateway,
+    identity,
+    images,
+    manifest,
+    modules,
+    network,
+    rollouts,
+    solution,
+    storage,
+    vision,
+)
 from hotori.problems.kind import Kind
 
 AREAS: dict[str, tuple[Kind, ...]] = {
@@ -14,6 +26,7 @@ AREAS: dict[str, tuple[Kind, ...]] = {
     "images": images.KINDS,
     "modules": modules.KINDS,
     "rollouts": rollouts.KINDS,
+    "engines": engines.KINDS,
     "vision": vision.KINDS,
     "solution": solution.KINDS,
 }

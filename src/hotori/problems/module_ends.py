@@ -160,8 +160,8 @@ MODULE_PORT_IN_USE = Kind(
     code="module-port-in-use",
     title=Words("{module} cannot have port {port}: it is taken", "{module} が使うポート {port} は使用中です"),
     cause=Words(
-        "Another program or module on this device listens on port {port} already.",
-        "このデバイスの別のプログラムかモジュールが、すでにポート {port} で待ち受けています。",
+        "{holder} on this device listens on port {port} already.",
+        "このデバイスの{holder}が、すでにポート {port} で待ち受けています。",
     ),
     remedy=Words(
         "End that program, or give the module another port in HostConfig.PortBindings of createOptions or in its env.",

@@ -23,20 +23,37 @@ class ModuleState(StrEnum):
     """Ended by itself with another exit status."""
 
 
+class Health(StrEnum):
+    """What a module's own health check says; only a container engine runs one."""
+
+    NONE = "none"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleLaunch:
-    """All that is needed to create a module. `env` is complete; `fingerprint` identifies the spec it came from."""
+    """All that is needed to create a module. `env` is complete; `fingerprint` identifies the spec it came from.
+
+    `folders` are folders of this machine that the module finds under the same path.
+    """
 
     name: str
     image: ImageReference
     env: Mapping[str, str]
     create_options: JsonObject = field(default_factory=dict)
     fingerprint: str = ""
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleObservation:
-    """A module as it stands. Times are Unix seconds, 0.0 for never. `error` is the runtime's own words."""
+    """A module as it stands. Times are Unix seconds, 0.0 for never. `error` is the runtime's own words.
+
+    `out_of_memory`: the system ended it, or a part of it, for its memory. `health_output` is what its health check
+    wrote last.
+    """
 
     name: str
     state: ModuleState
@@ -47,6 +64,9 @@ class ModuleObservation:
     exited_at: float = 0.0
     error: str = ""
     image_digest: str = ""
+    health: Health = Health.NONE
+    health_output: str = ""
+    out_of_memory: bool = False
 
 
 Progress = Callable[[int, int], None]

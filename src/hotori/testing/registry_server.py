@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hotori.images.build_cache import BuildCache
 from hotori.images.builder import build_image
 from hotori.images.client import RegistryClient
+from hotori.images.image import Layer
 from hotori.images.image_files import ImageFiles
 from hotori.images.recipe import FolderLayer, ImageRecipe
 from hotori.images.registry import registry_app
@@ -45,11 +47,21 @@ async def registry_server(
 
 @dataclass(frozen=True, slots=True)
 class TinyImages:
-    """Builds images of a few files and pushes them. `folder` holds sources and the build cache."""
+    """Builds images of a few files and pushes them. `folder` holds sources and the build cache; `base` goes below
+    the files, for container engines."""
 
     registry: str
     folder: Path
     credential: RegistryCredential | None = None
+    base: Layer | None = None
+
+    async def script(
+        self, text: str, *, more: Mapping[str, str | bytes] | None = None, **recipe: Any
+    ) -> ImageReference:
+        """Push an image that runs a shell script; `more` are files beside it, the rest is as `publish` takes it."""
+        return await self.publish(
+            {"main.sh": f"#!/bin/sh\n{text}", **(more or {})}, entrypoint=("/app/main.sh",), **recipe
+        )
 
     async def publish(
         self,
@@ -71,6 +83,7 @@ class TinyImages:
             entrypoint=entrypoint,
             env=env or {},
             labels=labels or {},
+            base=self.base,
         )
         image = await build_image(recipe, BuildCache(self.folder / "cache"))
         reference = ImageReference.parse(f"{self.registry}/{name}:{tag}")

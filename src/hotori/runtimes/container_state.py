@@ -1,0 +1,72 @@
+"""A container as the engine shows it, in our words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from hotori.runtimes.container_spec import DIGEST, FINGERPRINT, IMAGE, MODULE
+from hotori.runtimes.engine_notes import Note
+from hotori.runtimes.module_runtime import Health, ModuleObservation, ModuleState
+
+_ALIVE = frozenset({"running", "paused", "stopping"})
+_NEVER_RAN = frozenset({"created", "configured", "initialized"})
+_LONGEST_OUTPUT = 2000
+_NEVER = "0001-01-01"
+
+
+def observation(document: Any, note: Note) -> ModuleObservation:
+    """From `GET /containers/ID/json`, and what the engine does not remember.
+
+    A container that the engine could not start counts as failed, with what the engine said then.
+    """
+    state, labels = document["State"], document["Config"]["Labels"]
+    error = note.error or str(state.get("Error") or "")
+    status = str(state["Status"])
+    never_ran = status in _NEVER_RAN
+    exit_code = int(state.get("ExitCode") or 0)
+    if never_ran and error:
+        exit_code = exit_code or note.exit_code
+    health = state.get("Health") or {}
+    return ModuleObservation(
+        name=labels[MODULE],
+        state=_state(status, exit_code, note, failed=bool(error)),
+        image=labels[IMAGE],
+        fingerprint=labels[FINGERPRINT],
+        exit_code=0 if status in _ALIVE else exit_code,
+        started_at=_time(state.get("StartedAt")) or note.failed_at,
+        exited_at=0.0 if status in _ALIVE else note.failed_at or _time(state.get("FinishedAt")),
+        error=error,
+        image_digest=labels[DIGEST],
+        health=_health(health),
+        health_output=_output(health),
+        out_of_memory=bool(state.get("OOMKilled")) or note.out_of_memory,
+    )
+
+
+def _state(status: str, exit_code: int, note: Note, *, failed: bool) -> ModuleState:
+    if status in _ALIVE:
+        return ModuleState.RUNNING
+    if failed:
+        return ModuleState.FAILED
+    if status in _NEVER_RAN:
+        return ModuleState.CREATED
+    # What remains: exited, dead, restarting by a policy of createOptions, and podman's stopped.
+    return ModuleState.STOPPED if note.stopped or exit_code == 0 else ModuleState.FAILED
+
+
+def _health(health: Any) -> Health:
+    status = health.get("Status") or "none"
+    return Health(status) if status in list(Health) else Health.NONE
+
+
+def _output(health: Any) -> str:
+    log = health.get("Log") or []
+    return str(log[-1].get("Output") or "").strip()[:_LONGEST_OUTPUT] if log else ""
+
+
+def _time(text: Any) -> float:
+    """Unix seconds of RFC 3339; 0.0 for the year 1, which means never."""
+    if not text or str(text).startswith(_NEVER):
+        return 0.0
+    return datetime.fromisoformat(str(text)).timestamp()

@@ -1,0 +1,147 @@
+"""Real container engines for tests, each in a folder of its own, which ends without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+_PATIENCE = 30.0
+
+
+class EngineMissingError(Exception):
+    """There can be no such engine on this machine; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestEngine:
+    """An engine that runs: its address, and the programs' folder. It takes plain HTTP from `registry`."""
+
+    __test__ = False
+
+    name: str
+    address: str
+    folder: Path
+    process: int
+
+
+@contextmanager
+def dockerd(folder: Path, settings: Mapping[str, object] | None = None) -> Iterator[TestEngine]:
+    """A dockerd of its own, without a default network. It takes plain HTTP from loopback addresses by itself."""
+    document = {
+        "data-root": f"{folder}/data",
+        "exec-root": f"{folder}/run",
+        "pidfile": f"{folder}/docker.pid",
+        "hosts": [f"unix://{folder}/docker.sock"],
+        "bridge": "none",
+        "default-address-pools": [{"base": "172.31.0.0/16", "size": 24}],
+        **(settings or {}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "daemon.json").write_text(json.dumps(document))
+    command = [_program("dockerd"), "--config-file", f"{folder}/daemon.json"]
+    with _engine("docker", command, folder, f"{folder}/docker.sock", {}) as engine:
+        yield engine
+
+
+@contextmanager
+def podman(folder: Path, registries: Sequence[str]) -> Iterator[TestEngine]:
+    """A podman service of its own. `registries` are those that speak plain HTTP.
+
+    The limits are those that a container of somebody without CAP_SYS_RESOURCE can have; without systemd, cgroups
+    and events are podman's own affair.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "containers.conf").write_text(_CONTAINERS_CONF.format(folder=folder))
+    storage = f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
+    (folder / "storage.conf").write_text(storage)
+    entries = [f'[[registry]]\nlocation="{address}"\ninsecure=true\n' for address in registries]
+    (folder / "registries.conf").write_text("unqualified-search-registries=[]\n" + "".join(entries))
+    environment = {
+        "CONTAINERS_CONF": f"{folder}/containers.conf",
+        "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf",
+        "CONTAINERS_REGISTRIES_CONF": f"{folder}/registries.conf",
+    }
+    command = [_program("podman"), "system", "service", "-t", "0", f"unix://{folder}/podman.sock"]
+    with _engine("podman", command, folder, f"{folder}/podman.sock", environment) as engine:
+        yield engine
+
+
+_CONTAINERS_CONF = """\
+[containers]
+default_ulimits=["nofile=16384:16384","nproc=32768:32768"]
+log_driver="k8s-file"
+[network]
+network_backend="netavark"
+network_config_dir="{folder}/networks"
+[engine]
+cgroup_manager="cgroupfs"
+events_logger="file"
+runtime="runc"
+volume_path="{folder}/volumes"
+tmp_dir="{folder}/tmp"
+"""
+
+
+def _program(name: str) -> str:
+    if os.getuid() != 0:
+        raise EngineMissingError(f"{name} is started as root only")
+    if (found := shutil.which(name)) is None:
+        raise EngineMissingError(f"this machine has no {name}; tools/system-packages installs it")
+    return found
+
+
+@contextmanager
+def _engine(
+    name: str, command: Sequence[str], folder: Path, path: str, environment: Mapping[str, str]
+) -> Iterator[TestEngine]:
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env={**os.environ, **environment}, start_new_session=True
+        )
+    try:
+        _await_listener(path, process, log)
+        with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://engine", timeout=60.0) as client:
+            client.get("/_ping").raise_for_status()
+            yield TestEngine(name, f"unix://{path}", folder, process.pid)
+            _clear(client)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(_PATIENCE)
+        _unmount_below(folder)
+
+
+def _await_listener(path: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(path) == 0:
+                return
+        time.sleep(0.05)
+    last = log.read_text(errors="replace").splitlines()[-5:]
+    raise EngineMissingError(f"it does not start here: {' | '.join(last)}")
+
+
+def _clear(client: httpx.Client) -> None:
+    """Containers and networks would leave processes and interfaces on this machine."""
+    for container in client.get("/containers/json", params={"all": "true"}).json():
+        client.delete(f"/containers/{container['Id']}", params={"force": "true", "v": "true"})
+    for network in client.get("/networks").json():
+        client.delete(f"/networks/{network['Name']}")
+
+
+def _unmount_below(folder: Path) -> None:
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in sorted((path for path in mounts if path.startswith(f"{folder}/")), reverse=True):
+        subprocess.run([shutil.which("umount") or "umount", "--lazy", mount], check=False)
