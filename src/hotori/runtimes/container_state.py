@@ -28,14 +28,17 @@ def observation(document: Any, note: Note) -> ModuleObservation:
     if never_ran and error:
         exit_code = exit_code or note.exit_code
     health = state.get("Health") or {}
+    started_at = _time(state.get("StartedAt")) or note.failed_at
+    # Podman notes the start after the fact, so a short life seems to end before it began.
+    exited_at = max(note.failed_at or _time(state.get("FinishedAt")), started_at)
     return ModuleObservation(
         name=labels[MODULE],
         state=_state(status, exit_code, note, failed=bool(error)),
         image=labels[IMAGE],
         fingerprint=labels[FINGERPRINT],
         exit_code=0 if status in _ALIVE else exit_code,
-        started_at=_time(state.get("StartedAt")) or note.failed_at,
-        exited_at=0.0 if status in _ALIVE else note.failed_at or _time(state.get("FinishedAt")),
+        started_at=started_at,
+        exited_at=0.0 if status in _ALIVE else exited_at,
         error=error,
         image_digest=labels[DIGEST],
         health=_health(health),
