@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotori.hub.query.evaluate import aggregate, project, wanted
+from hotori.hub.query.evaluate import Groups, project, wanted
 from hotori.hub.query.fault import QueryFaultError
 from hotori.hub.query.page import understand
 from hotori.hub.query.parser import parse_condition, parse_query
-from hotori.hub.query.syntax import Source
+from hotori.hub.query.syntax import Query, Source
 from hotori.problems import Language, Problem
 
 ROW: dict[str, Any] = {
@@ -144,12 +144,19 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
+def aggregated(query: Query, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    groups = Groups(query)
+    for row in rows:
+        groups.add(row)
+    return groups.rows()
+
+
 def test_groups_are_counted_and_summarised() -> None:
     query = parse_query(
         "SELECT tags.room AS room, COUNT() AS n, SUM(tags.n) AS s, AVG(tags.n) AS a, MIN(tags.n), MAX(tags.n) "
         "FROM devices GROUP BY tags.room"
     )
-    assert aggregate(query, ROWS) == [
+    assert aggregated(query, ROWS) == [
         {"room": "x", "n": 2, "s": 7, "a": 3.5, "min": 1, "max": 6},
         {"room": "y", "n": 1, "s": 2, "a": 2.0, "min": 2, "max": 2},
         {"n": 1},
@@ -157,8 +164,8 @@ def test_groups_are_counted_and_summarised() -> None:
 
 
 def test_nothing_is_counted_as_none() -> None:
-    assert aggregate(parse_query("SELECT COUNT(*) FROM devices"), []) == [{"count": 0}]
-    assert aggregate(parse_query("SELECT COUNT() FROM devices GROUP BY a"), []) == []
+    assert aggregated(parse_query("SELECT COUNT(*) FROM devices"), []) == [{"count": 0}]
+    assert aggregated(parse_query("SELECT COUNT() FROM devices GROUP BY a"), []) == []
 
 
 @pytest.mark.parametrize(
@@ -167,7 +174,7 @@ def test_nothing_is_counted_as_none() -> None:
         ("", 1),
         ("SELECT", 7),
         ("SELECT * FORM devices", 10),
-        ("SELECT * FROM devices.jobs", 15),
+        ("SELECT * FROM devices.twins", 15),
         ("SELECT * FROM devices WHERE", 28),
         ("SELECT * FROM devices WHERE a =", 32),
         ("SELECT * FROM devices WHERE a = 'x", 33),

@@ -22,6 +22,7 @@ from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.intake import EventIntake
+from hotori.hub.jobs import Jobs
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
 from hotori.hub.queues import Queues
@@ -156,18 +157,8 @@ async def _serve(
     mqtt = await serve_mqtt(parts.hub, ssl_context=context, sock=listeners.mqtt)
     stack.callback(mqtt.close)
     outside = None if is_loopback(config.listen) else certificate
-    files_host = f"{_service_host(config, listeners)}/{ACCOUNT}"
-    grants = StoreGrants(parts.blobs, ACCOUNT, parts.credentials.storage_key, lambda: files_host)
-    uploads = FileUploads(parts.records, grants, parts.hub.service_bound, time.time, os.urandom)
     image_files = ImageFiles(config.data / "images")
-    deployments = Deployments(parts.hub, parts.registry)
-    pinner = ImagePinner(image_files, f"{config.name}:{port_of(listeners.registry)}")
-    rollouts = Rollouts(parts.hub, parts.registry, deployments, Configurations(parts.records, pinner), parts.records)
-    await rollouts.start()
-    stack.push_async_callback(rollouts.close)
-    service = service_app(
-        ServiceDependencies(parts.hub, parts.registry, policies, parts.events, uploads, deployments, rollouts)
-    )
+    service = service_app(await _dependencies(config, stack, listeners, parts, policies, image_files))
     images = registry_app(image_files, {USER: parts.credentials.registry_password})
     storage = objects_app(parts.blobs, {ACCOUNT: [parts.credentials.storage_key]})
     tunnel = mqtt_tunnel(parts.hub)
@@ -180,6 +171,29 @@ async def _serve(
         (portal(parts), listeners.portal, outside),
     ):
         await stack.enter_async_context(HttpServer(app, listener, tls))
+
+
+async def _dependencies(
+    config: CloudConfig,
+    stack: AsyncExitStack,
+    listeners: CloudListeners,
+    parts: CloudParts,
+    policies: Policies,
+    image_files: ImageFiles,
+) -> ServiceDependencies:
+    """What the service API works on, with everything in it at work."""
+    files_host = f"{_service_host(config, listeners)}/{ACCOUNT}"
+    grants = StoreGrants(parts.blobs, ACCOUNT, parts.credentials.storage_key, lambda: files_host)
+    uploads = FileUploads(parts.records, grants, parts.hub.service_bound, time.time, os.urandom)
+    deployments = Deployments(parts.hub, parts.registry)
+    pinner = ImagePinner(image_files, f"{config.name}:{port_of(listeners.registry)}")
+    rollouts = Rollouts(parts.hub, parts.registry, deployments, Configurations(parts.records, pinner), parts.records)
+    await rollouts.start()
+    stack.push_async_callback(rollouts.close)
+    jobs = Jobs(parts.hub, parts.registry, parts.records, time.time)
+    await jobs.start()
+    stack.push_async_callback(jobs.close)
+    return ServiceDependencies(parts.hub, parts.registry, policies, parts.events, uploads, deployments, rollouts, jobs)
 
 
 def _service_host(config: CloudConfig, listeners: CloudListeners) -> str:

@@ -12,6 +12,7 @@ from hotori.hub.carrier import Carrier
 from hotori.hub.courier import DEVICE_TERMS, INPUT_TERMS, Terms
 from hotori.hub.credentials import Refusal
 from hotori.hub.device_bound import DeviceBound
+from hotori.hub.device_jobs import DeviceJobs
 from hotori.hub.directory import Directory
 from hotori.hub.failed_logins import LoginLimits
 from hotori.hub.head import Ending
@@ -63,6 +64,7 @@ class Hub:
         self.directory = directory
         self.queues = queues
         self.intake = intake
+        self.device_jobs = DeviceJobs(records)
         self.twins = Twins(records, clock, twin_gate)
         self.sessions = Sessions(records, clock)
         self.methods = Methods(self.sessions)

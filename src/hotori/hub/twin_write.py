@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 
 from hotori.hub.twin_metadata import Stamp, restamped
 from hotori.hub.twin_record import TwinRecord
-from hotori.model.json import JsonObject
+from hotori.model.json import Json, JsonObject
 from hotori.model.twin import MAX_TAGS, Twin, check_section, difference, merge_patch, without_control
+from hotori.problems import Problem
+from hotori.problems.service import REQUEST_MALFORMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,18 @@ class TwinWrite:
     tags: JsonObject | None = None
     desired: JsonObject | None = None
     whole: bool = False
+
+    @classmethod
+    def parse(cls, document: JsonObject) -> TwinWrite:
+        """What a document gives of `tags` and `properties.desired`. Raises `request-malformed`, `twin-invalid`."""
+        properties = _object(document.get("properties"), "properties") or {}
+        desired = _object(properties.get("desired"), "properties.desired")
+        return cls(_object(document.get("tags"), "tags"), desired).checked()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it gives nothing to write."""
+        return self.tags is None and self.desired is None
 
     def checked(self) -> TwinWrite:
         """Without members that are the hub's to write. Raises `twin-invalid`."""
@@ -65,6 +79,12 @@ def _desired(record: TwinRecord, values: JsonObject, now: float, *, whole: bool)
     section = before.replaced(_merged({}, values)) if whole else before.patched(values)
     metadata = restamped({} if whole else record.desired_metadata, values, Stamp(now, section.version))
     return replace(record, twin=replace(record.twin, desired=section), desired_at=now, desired_metadata=metadata)
+
+
+def _object(value: Json, name: str) -> JsonObject | None:
+    if value is None or isinstance(value, dict):
+        return value
+    raise Problem(REQUEST_MALFORMED, reason=f"{name} is an object")
 
 
 def _clean(section: JsonObject | None) -> JsonObject | None:

@@ -179,6 +179,28 @@ UPLOADS_FULL = Kind(
     ),
 )
 
+JOB_UNKNOWN = Kind(
+    code="job-unknown",
+    title=Words("There is no job {job}", "ジョブ {job} はありません"),
+    cause=Words(
+        "No job has that id. Jobs that ended more than 30 days ago are forgotten.",
+        "その ID のジョブはありません。終了から 30 日を過ぎたジョブは消去されます。",
+    ),
+    remedy=Words("Look at the jobs that there are.", "今あるジョブの一覧を確認してください。"),
+    commands=("hotori job list",),
+)
+
+JOB_EXISTS = Kind(
+    code="job-exists",
+    title=Words("The job {job} exists already", "ジョブ {job} はすでに存在します"),
+    cause=Words(
+        "Each job has an id of its own; this one is taken, and what it asks for is done once.",
+        "ジョブの ID は一度しか使えません。この ID のジョブはすでに登録されています。",
+    ),
+    remedy=Words("Look at the job, or choose another id.", "そのジョブを確認するか、別の ID を選んでください。"),
+    commands=("hotori job show {job}",),
+)
+
 KINDS = (
     REQUEST_MALFORMED,
     RIGHT_MISSING,
@@ -194,4 +216,6 @@ KINDS = (
     SERVICE_FAILED,
     LOCK_LOST,
     UPLOADS_FULL,
+    JOB_UNKNOWN,
+    JOB_EXISTS,
 )

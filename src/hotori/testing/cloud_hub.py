@@ -19,6 +19,7 @@ from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.intake import EventIntake
+from hotori.hub.jobs import Jobs
 from hotori.hub.listener import PORT, mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
 from hotori.hub.queues import Queues
@@ -78,6 +79,7 @@ class CloudHub:
         self.blobs: BlobFiles
         self.rollouts: Rollouts
         self.authorities: Authorities
+        self.jobs: Jobs
 
     async def __aenter__(self) -> CloudHub:
         await self.start()
@@ -118,8 +120,18 @@ class CloudHub:
         configurations = Configurations(self.records, clock=self.clock)
         self.rollouts = Rollouts(self.hub, self.registry, deployments, configurations, self.records, self.clock)
         await self.rollouts.start()
+        self.jobs = Jobs(self.hub, self.registry, self.records, self.clock)
+        await self.jobs.start()
         deps = ServiceDependencies(
-            self.hub, self.registry, self.policies, self.events, uploads, deployments, self.rollouts, self.clock
+            hub=self.hub,
+            registry=self.registry,
+            policies=self.policies,
+            events=self.events,
+            uploads=uploads,
+            deployments=deployments,
+            rollouts=self.rollouts,
+            jobs=self.jobs,
+            clock=self.clock,
         )
         app = with_storage(service_app(deps), objects_app(self.blobs, {ACCOUNT: [key]}, self.clock), ACCOUNT)
         self._http = HttpServer(app, listener, self._certificate, (mqtt_tunnel(self.hub),))
@@ -130,6 +142,7 @@ class CloudHub:
         if self._mqtt is None or self._http is None:
             return
         await self._http.stop()
+        await self.jobs.close()
         self._mqtt.close()
         await self.rollouts.close()
         await self.hub.close()

@@ -89,39 +89,67 @@ def project(query: Query, row: JsonObject) -> JsonObject:
     return {name: value for name, value in found if value is not UNDEFINED}
 
 
-def aggregate(query: Query, rows: Iterable[JsonObject]) -> list[JsonObject]:
-    """One result row for each group, in the order in which the groups were met."""
-    groups: dict[bytes, list[JsonObject]] = {} if query.group else {b"": []}
-    for row in rows:
-        values = [find(row, path.parts) for path in query.group]
+class Groups:
+    """Rows of a query with aggregates, summed up as they come; the rows themselves are let go."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._groups: dict[bytes, list[_Summary]] = {} if query.group else {b"": self._summaries({})}
+
+    def add(self, row: JsonObject) -> None:
+        """One row that is wanted."""
+        values = [find(row, path.parts) for path in self._query.group]
         key = msgspec.json.encode([None if value is UNDEFINED else [value] for value in values]) if values else b""
-        groups.setdefault(key, []).append(row)
-    return [_summary(query.columns, group) for group in groups.values()]
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = self._summaries(row)
+        for summary in group:
+            summary.add(row)
+
+    def rows(self) -> list[JsonObject]:
+        """One result row for each group, in the order in which the groups were met; what is undefined is left out."""
+        columns = self._query.columns
+        found = [zip(columns, (summary.value for summary in group), strict=True) for group in self._groups.values()]
+        return [{column.name: value for column, value in row if value is not UNDEFINED} for row in found]
+
+    def _summaries(self, row: JsonObject) -> list[_Summary]:
+        return [_Summary(column.content, row) for column in self._query.columns]
 
 
-def _summary(columns: Iterable[Column], rows: list[JsonObject]) -> JsonObject:
-    found = ((column.name, _summarised(column, rows)) for column in columns)
-    return {name: value for name, value in found if value is not UNDEFINED}
+class _Summary:
+    """One column of one group."""
 
+    def __init__(self, content: Path | Aggregate, row: JsonObject) -> None:
+        self._content = content
+        self._value = find(row, content.parts) if isinstance(content, Path) else UNDEFINED
+        self._count = 0
+        self._sum: float = 0
+        self._least: float | None = None
+        self._most: float | None = None
 
-def _summarised(column: Column, rows: list[JsonObject]) -> Value:
-    if isinstance(column.content, Path):
-        return find(rows[0], column.content.parts) if rows else UNDEFINED
-    name, path = column.content.name, column.content.path
-    if path is None:
-        return len(rows)
-    numbers = [value for value in (find(row, path.parts) for row in rows) if is_number(value)]
-    if not numbers:
-        return UNDEFINED
-    match name:
-        case "avg":
-            return sum(numbers) / len(numbers)
-        case "sum":
-            return sum(numbers)
-        case "min":
-            return min(numbers)
-        case _:
-            return max(numbers)
+    def add(self, row: JsonObject) -> None:
+        if isinstance(self._content, Path):
+            return
+        number = None if self._content.path is None else find(row, self._content.path.parts)
+        if self._content.path is None:
+            self._count += 1
+        elif is_number(number):
+            self._count += 1
+            self._sum += number
+            self._least = number if self._least is None else min(self._least, number)
+            self._most = number if self._most is None else max(self._most, number)
+
+    @property
+    def value(self) -> Value:
+        if isinstance(self._content, Path):
+            return self._value
+        if self._content.name == "count":
+            return self._count
+        if not self._count:
+            return UNDEFINED
+        return {"avg": self._sum / self._count, "sum": self._sum, "min": self._least, "max": self._most}[
+            self._content.name
+        ]
 
 
 def _path(column: Column) -> Path:

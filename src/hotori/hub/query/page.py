@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from hotori.hub.hub import Hub
-from hotori.hub.query.evaluate import aggregate, project, wanted
+from hotori.hub.query.evaluate import Groups, project, wanted
 from hotori.hub.query.fault import QueryFaultError
-from hotori.hub.query.parser import parse_query
-from hotori.hub.query.syntax import Query, Source
+from hotori.hub.query.parser import parse_condition, parse_query
+from hotori.hub.query.syntax import Expression, Query, Source
 from hotori.hub.registration import Registration
 from hotori.hub.registry import Registry
 from hotori.hub.twin_document import twin_document
 from hotori.model.json import JsonObject
 from hotori.problems import Problem
 from hotori.problems.service import QUERY_INVALID, REQUEST_MALFORMED
+
+_T = TypeVar("_T")
 
 _SHOWN = 100
 """Characters that a problem shows on either side of a fault."""
@@ -29,7 +32,7 @@ _SCAN = 100
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`kind` is Twin for whole rows, else Raw; `continuation` is None on the last page."""
+    """`kind` is Twin or DeviceJob for whole rows, else Raw; `continuation` is None on the last page."""
 
     rows: list[JsonObject]
     kind: str
@@ -67,8 +70,17 @@ async def run_query(hub: Hub, registry: Registry, text: str, size: int, continua
 
 def understand(text: str) -> Query:
     """Read a query. Raises `query-invalid` with the column of the fault."""
+    return _read(parse_query, text)
+
+
+def understand_condition(text: str) -> Expression | None:
+    """Read a condition by itself; None for `*`, which is everything. Raises as `understand` does."""
+    return _read(parse_condition, text)
+
+
+def _read(parse: Callable[[str], _T], text: str) -> _T:
     try:
-        return parse_query(text)
+        return parse(text)
     except QueryFaultError as fault:
         place = _around(text, fault.at)
         raise Problem(QUERY_INVALID, *place, column=fault.at + 1, reason=fault.reason) from fault
@@ -85,7 +97,7 @@ async def _selected(hub: Hub, registry: Registry, query: Query, size: int, place
     more = query.top is None or query.top - place.given > size
     rows: list[JsonObject] = []
     last = place.after
-    kind = "Raw" if query.columns else "Twin"
+    kind = "Raw" if query.columns else "DeviceJob" if query.source is Source.JOBS else "Twin"
     async for name, row in _scan(hub, registry, query.source, place.after):
         if not wanted(query.condition, row):
             continue
@@ -97,18 +109,26 @@ async def _selected(hub: Hub, registry: Registry, query: Query, size: int, place
 
 
 async def _aggregated(hub: Hub, registry: Registry, query: Query, size: int, place: _Place) -> Page:
-    chosen = [row async for _, row in _scan(hub, registry, query.source, "") if wanted(query.condition, row)]
-    rows = aggregate(query, chosen)[: query.top]
+    groups = Groups(query)
+    async for _, row in _scan(hub, registry, query.source, ""):
+        if wanted(query.condition, row):
+            groups.add(row)
+    rows = groups.rows()[: query.top]
     end = place.given + size
     return Page(rows[place.given : end], "Raw", _Place("", end).token() if end < len(rows) else None)
 
 
 async def _scan(hub: Hub, registry: Registry, source: Source, after: str) -> AsyncIterator[tuple[str, JsonObject]]:
-    """Twins with their names, in the order of these."""
+    """Rows with their names, in the order of these; so many at a time are in memory."""
+    if source is Source.JOBS:
+        while parts := await hub.device_jobs.after(after, _SCAN):
+            for part in parts:
+                yield part.key, part.document()
+            after = parts[-1].key
+        return
     while page := await _registrations(registry, source, after):
-        for registration, row in zip(
-            page, await asyncio.gather(*(twin_document(hub, one) for one in page)), strict=True
-        ):
+        rows = await asyncio.gather(*(twin_document(hub, one) for one in page))
+        for registration, row in zip(page, rows, strict=True):
             yield str(registration.identity), row
         after = str(page[-1].identity)
 

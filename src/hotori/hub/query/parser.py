@@ -102,8 +102,8 @@ class _QueryParser(ExpressionParser):
         if source is None:
             raise QueryFaultError(
                 at,
-                f"queries are FROM devices or FROM devices.modules, not {'.'.join(path.parts)}",
-                f"FROM には devices か devices.modules を指定します（{'.'.join(path.parts)}）",
+                f"queries are FROM devices, devices.modules or devices.jobs, not {'.'.join(path.parts)}",
+                f"FROM には devices、devices.modules、devices.jobs のいずれかを指定します（{'.'.join(path.parts)}）",
             )
         return source
 

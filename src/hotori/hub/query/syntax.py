@@ -11,10 +11,11 @@ from hotori.hub.query.value import Value
 
 
 class Source(Enum):
-    """Whose twins are asked."""
+    """What is asked: twins of devices or of modules, or what became of jobs."""
 
     DEVICES = "devices"
     MODULES = "devices.modules"
+    JOBS = "devices.jobs"
 
 
 @dataclass(frozen=True, slots=True)

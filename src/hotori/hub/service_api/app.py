@@ -23,6 +23,7 @@ from hotori.hub.service_api import (
     devices,
     events,
     files,
+    jobs,
     methods,
     modules,
     query,
@@ -122,6 +123,10 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("GET", "/configurations/{configuration}/rollout", _SERVANT, configurations.get_rollout),
     ("POST", "/configurations/{configuration}/rollout", _SERVANT, configurations.change_rollout),
     ("GET", f"{_DEVICE}/effectiveConfiguration", _SERVANT, configurations.get_effective),
+    ("GET", "/jobs/v2/query", _SERVANT, jobs.list_jobs),
+    ("PUT", "/jobs/v2/{job}", _SERVANT, jobs.create_job),
+    ("GET", "/jobs/v2/{job}", _SERVANT, jobs.get_job),
+    ("POST", "/jobs/v2/{job}/cancel", _SERVANT, jobs.cancel_job),
     ("GET", "/messages/events", _SERVANT, events.stream_events),
 )
 

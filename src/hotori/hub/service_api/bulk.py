@@ -15,8 +15,8 @@ from hotori.hub.service_api.answer import json_answer
 from hotori.hub.service_api.call import Call, as_object
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.hub.service_api.errors import status_of
-from hotori.hub.service_api.twins import read_write
 from hotori.hub.twin_document import twin_etag
+from hotori.hub.twin_write import TwinWrite
 from hotori.model.identity import Identity
 from hotori.model.json import Json, JsonObject
 from hotori.problems import Problem
@@ -42,7 +42,7 @@ class _Change:
 
     async def create(self) -> None:
         registry, identity = self.deps.registry, self.identity
-        read_write(self.entry)
+        TwinWrite.parse(self.entry)
         if identity.module is None:
             await registry.create_device(identity.device, self.draft)
         else:
@@ -74,8 +74,8 @@ class _Change:
         await self._write_twin(record.revision)
 
     async def _write_twin(self, expected: int | None = None) -> None:
-        write = read_write(self.entry)
-        if write.tags is not None or write.desired is not None:
+        write = TwinWrite.parse(self.entry)
+        if not write.empty:
             await self.deps.hub.twins.write(self.identity, write, expected)
 
 

@@ -10,6 +10,7 @@ from hotori.hub.apply import Deployments
 from hotori.hub.events import Events
 from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
+from hotori.hub.jobs import Jobs
 from hotori.hub.policies import Policies
 from hotori.hub.registry import Registry
 from hotori.hub.rollouts.rollouts import Rollouts
@@ -26,4 +27,5 @@ class ServiceDependencies:
     uploads: FileUploads
     deployments: Deployments
     rollouts: Rollouts
+    jobs: Jobs
     clock: Callable[[], float] = time.time

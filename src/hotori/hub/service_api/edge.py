@@ -12,12 +12,12 @@ from starlette.routing import Route
 
 from hotori.hub.directory import Directory, DirectoryNotReadyError
 from hotori.hub.hub import Hub
+from hotori.hub.method_request import MethodRequest, result_document
 from hotori.hub.methods import MethodError
 from hotori.hub.service_api.answer import json_answer
 from hotori.hub.service_api.authorization import judge_own_token
 from hotori.hub.service_api.call import MAX_BODY, as_object, parse_json, read_body
 from hotori.hub.service_api.errors import status_of, translated
-from hotori.hub.service_api.methods import MethodRequest, result_document
 from hotori.model.identity import Identity
 from hotori.model.sas import SasToken
 from hotori.problems import Problem

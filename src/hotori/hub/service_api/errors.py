@@ -44,6 +44,8 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "device-queue-full": (403, "DeviceMaximumQueueDepthExceeded"),
     "message-too-large": (413, "MessageTooLarge"),
     "uploads-full": (403, "DeviceMaximumActiveFileUploadLimitExceeded"),
+    "job-unknown": (404, "JobNotFound"),
+    "job-exists": (409, "JobAlreadyExists"),
     "lock-lost": (412, "DeviceMessageLockLost"),
     "auth-chain-broken": (403, "IotHubForbidden"),
     "not-an-edge-device": (400, "InvalidOperation"),

@@ -19,12 +19,16 @@ async def query_devices(call: Call) -> Response:
     text = (await call.object()).get("query")
     if not isinstance(text, str):
         raise Problem(REQUEST_MALFORMED, reason="query is missing")
-    headers = call.request.headers
-    wanted = headers.get("x-ms-max-item-count", "")
-    size = int(wanted) if wanted.isascii() and wanted.isdigit() else _DEFAULT_PAGE
-    size = size if 1 <= size <= _LARGEST_PAGE else _LARGEST_PAGE
-    page = await run_query(call.deps.hub, call.deps.registry, text, size, headers.get("x-ms-continuation") or None)
+    continuation = call.request.headers.get("x-ms-continuation") or None
+    page = await run_query(call.deps.hub, call.deps.registry, text, page_size(call), continuation)
     answered = {"x-ms-item-type": page.kind}
     if page.continuation:
         answered["x-ms-continuation"] = page.continuation
     return json_answer(page.rows, headers=answered)
+
+
+def page_size(call: Call) -> int:
+    """How many rows the caller wants at once: 100 unless it says so, at most 1000."""
+    wanted = call.request.headers.get("x-ms-max-item-count", "")
+    size = int(wanted) if wanted.isascii() and wanted.isdigit() else _DEFAULT_PAGE
+    return size if 1 <= size <= _LARGEST_PAGE else _LARGEST_PAGE

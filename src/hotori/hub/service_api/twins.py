@@ -9,9 +9,8 @@ from hotori.hub.service_api.answer import json_answer
 from hotori.hub.service_api.call import Call
 from hotori.hub.twin_document import twin_document, twin_etag
 from hotori.hub.twin_write import TwinWrite
-from hotori.model.json import Json, JsonObject
 from hotori.problems import Problem
-from hotori.problems.service import CHANGED_MEANWHILE, REQUEST_MALFORMED
+from hotori.problems.service import CHANGED_MEANWHILE
 
 
 async def get_twin(call: Call) -> Response:
@@ -21,8 +20,8 @@ async def get_twin(call: Call) -> Response:
 async def patch_twin(call: Call) -> Response:
     """Merge what is given into tags and desired; null removes. Reported properties are the device's own."""
     registration, expected = await _expected(call)
-    write = read_write(await call.object())
-    if write.tags is not None or write.desired is not None:
+    write = TwinWrite.parse(await call.object())
+    if not write.empty:
         await call.deps.hub.twins.write(registration.identity, write, expected)
     return await _shown(call, registration)
 
@@ -30,7 +29,7 @@ async def patch_twin(call: Call) -> Response:
 async def put_twin(call: Call) -> Response:
     """Replace tags and desired with what is given; a section that is left out is emptied."""
     registration, expected = await _expected(call)
-    write = read_write(await call.object())
+    write = TwinWrite.parse(await call.object())
     whole = TwinWrite(write.tags or {}, write.desired or {}, whole=True)
     await call.deps.hub.twins.write(registration.identity, whole, expected)
     return await _shown(call, registration)
@@ -45,19 +44,6 @@ async def _expected(call: Call) -> tuple[Registration, int | None]:
     if twin_etag(record) != call.etag:
         raise Problem(CHANGED_MEANWHILE, what=registration.identity)
     return registration, record.revision
-
-
-def read_write(document: JsonObject) -> TwinWrite:
-    """The tags and desired properties that a document gives, checked. Raises `request-malformed`, `twin-invalid`."""
-    properties = _object(document.get("properties"), "properties") or {}
-    tags, desired = _object(document.get("tags"), "tags"), _object(properties.get("desired"), "properties.desired")
-    return TwinWrite(tags, desired).checked()
-
-
-def _object(value: Json, name: str) -> JsonObject | None:
-    if value is None or isinstance(value, dict):
-        return value
-    raise Problem(REQUEST_MALFORMED, reason=f"{name} is an object")
 
 
 async def _shown(call: Call, registration: Registration) -> Response:
