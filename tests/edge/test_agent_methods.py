@@ -14,6 +14,10 @@ from hypothesis import strategies as st
 
 from hotori.edge.agent_methods import AgentMethods
 from hotori.edge.log_request import BadRequestError, LogFilter, LogRequest, SchemaVersionError
+from hotori.edge.support_bundle import BundleSources
+from hotori.edge.tasks import Tasks
+from hotori.edge.uploads import Uploader
+from hotori.net.tls import client_context
 from tests.edge.parts import Cloud, Device, manifest
 
 NOW = 1_900_000_000.0
@@ -25,9 +29,12 @@ three, without a time
 
 
 def methods_of(device: Device) -> AgentMethods:
+    sources = BundleSources(device.runtime, {})
+    uploader = Uploader(sources, client_context(), "hub.example.net", "edge-1", "parent.example.net", device.clock)
     return AgentMethods(
-        device.runtime, lambda: device.agent.specs, device.agent.restart, device.clock, "hub.example.net", "edge-1"
-    )
+        device.runtime, lambda: device.agent.specs, device.agent.restart, device.clock, "hub.example.net", "edge-1",
+        uploader, Tasks(),
+    )  # fmt: skip
 
 
 async def running(folder: Path) -> Device:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hotori.cli.edge_control import COMMANDS
 from hotori.cli.options import answers, run
 from hotori.cli.serving import PORT, until_asked_to_stop
 from hotori.cli.terminal import Terminal
@@ -26,7 +27,11 @@ _READY = Words(
 
 @click.group()
 def edge() -> None:
-    """Run an edge device."""
+    """Run an edge device, and ask one that runs on this machine."""
+
+
+for command in COMMANDS:
+    edge.add_command(command)
 
 
 @edge.command(name="run")

@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Run the main job: photographs taken, classified and stored, before your eyes.",
     ),
     "cloud": ("hotori.cli.cloud", "cloud", "Run the cloud."),
-    "edge": ("hotori.cli.edge", "edge", "Run an edge device."),
+    "edge": ("hotori.cli.edge", "edge", "Run an edge device, and ask one that runs on this machine."),
     "device": ("hotori.cli.device", "device", "Add, list, show and remove devices."),
     "deploy": ("hotori.cli.deploy", "deploy", "Build a solution, push its images and deploy it to a device."),
     "deployment": ("hotori.cli.deployment", "deployment", "Deploy to many devices, in waves, and take it back."),

@@ -88,6 +88,7 @@ class Agent:
         self._judged = Judgement()
         self._wake = asyncio.Event()
         self._started_at = parts.clock()
+        self.report: JsonObject = {}
 
     @property
     def specs(self) -> Mapping[str, ModuleSpec]:
@@ -228,7 +229,8 @@ class Agent:
             started_at=self._started_at,
             problems=troubles,
         )
-        self._publish(report.document())
+        self.report = report.document()
+        self._publish(self.report)
 
     def _judge_deployment(self, made: Plan) -> Judgement:
         """lastDesiredVersion and lastDesiredStatus: while a deployment is being applied the former ones stay.

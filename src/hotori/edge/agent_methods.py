@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hotori.edge.log_request import BadRequestError, LogRequest, SchemaVersionError, check_schema
+from hotori.edge.tasks import Tasks
+from hotori.edge.uploads import Uploader
 from hotori.model.json import Json
 from hotori.problems import Problem
 from hotori.runtimes.module_runtime import ModuleRuntime
@@ -28,6 +30,8 @@ class AgentMethods:
     clock: Callable[[], float]
     hub: str
     device: str
+    uploader: Uploader
+    tasks: Tasks
 
     async def call(self, name: str, payload: Json) -> Answer:
         """Status and payload; never raises for what a caller can do wrong."""
@@ -72,9 +76,20 @@ class AgentMethods:
             return 500, {"message": f"the logs have {size} bytes, an answer {_LARGEST} at most: ask for fewer lines"}
         return 200, answers
 
+    async def upload_module_logs(self, payload: Json) -> Answer:
+        """Answered at once with the task; what becomes of it is for GetTaskStatus."""
+        request, container = LogRequest.parse(payload, self.clock()), self.uploader.container(payload)
+        return 200, self.tasks.begin("UploadModuleLogs", self.uploader.upload_logs(request, container)).document()
+
+    async def upload_support_bundle(self, payload: Json) -> Answer:
+        container = self.uploader.container(payload)
+        return 200, self.tasks.begin("UploadSupportBundle", self.uploader.upload_bundle(payload, container)).document()
+
     async def get_task_status(self, payload: Json) -> Answer:
-        task = check_schema(payload).get("correlationId")
-        return 200, {"status": "Unknown", "message": "there is no such task", "correlationId": str(task or "")}
+        correlation = check_schema(payload).get("correlationId")
+        if not isinstance(correlation, str):
+            raise BadRequestError("correlationId must name a task")
+        return 200, self.tasks.status(correlation).document()
 
 
 _Method: TypeAlias = Callable[[AgentMethods, Json], Awaitable[Answer]]
@@ -82,6 +97,8 @@ _NAMED: Mapping[str, _Method] = {
     "ping": AgentMethods.ping,
     "RestartModule": AgentMethods.restart_module,
     "GetModuleLogs": AgentMethods.get_module_logs,
+    "UploadModuleLogs": AgentMethods.upload_module_logs,
+    "UploadSupportBundle": AgentMethods.upload_support_bundle,
     "GetTaskStatus": AgentMethods.get_task_status,
 }
 _NAMES = tuple(_NAMED)

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from hotori.edge.agent import Agent, AgentParts
 from hotori.edge.agent_methods import AgentMethods
+from hotori.edge.control import Control
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.enrolment import EnrolmentFile
 from hotori.edge.hub_settings import Clients, HubSettings, hub_report
@@ -23,6 +24,9 @@ from hotori.edge.listeners import EdgeListeners
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.own_twin import OwnTwin
 from hotori.edge.scope import ScopeDirectory, ScopeRules, ScopeSource
+from hotori.edge.support_bundle import BundleSources
+from hotori.edge.tasks import Tasks
+from hotori.edge.uploads import Uploader
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.hub import Hub
@@ -101,6 +105,7 @@ class EdgeDevice:
         self.settings = HubSettings()
         self._clients = Clients(parts.clock, self._report_hub)
         self._forgetting: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._answer_methods(connection.host)
         self._watch()
 
@@ -133,7 +138,19 @@ class EdgeDevice:
             https = edge_app(self.hub, self.scope, self.identity.device, self._parts.clock, self._for_children())
             await stack.enter_async_context(HttpServer(https, listeners.https, certificate, (mqtt_tunnel(self.hub),)))
             stack.push_async_callback(self.agent.close)
+            stack.push_async_callback(self._tasks.close)
+            control = Control(self.agent, self._parts.runtime, self.bundle_sources(), self._parts.clock)
+            await stack.enter_async_context(control.server(socket_folder(self._parts.data)))
             await self._work(until)
+
+    def bundle_sources(self) -> BundleSources:
+        """What a support bundle is made of."""
+        documents: dict[str, Callable[[], Json]] = {
+            "report": lambda: self.agent.report,
+            "hub": lambda: hub_report(self.settings, self._clients),
+            "queues": lambda: [asdict(account) for account in self.hub.queues.accounts()],
+        }
+        return BundleSources(self._parts.runtime, documents)
 
     async def _work(self, until: Callable[[], Awaitable[object]]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -181,6 +198,15 @@ class EdgeDevice:
         )
 
     def _answer_methods(self, hub: str) -> None:
+        enrolment = self._parts.enrolment
+        uploader = Uploader(
+            sources=self.bundle_sources(),
+            context=client_context(enrolment.ca),
+            hub=hub,
+            device=self.identity.device,
+            parent=enrolment.hub.host,
+            clock=self._parts.clock,
+        )
         methods = AgentMethods(
             runtime=self._parts.runtime,
             modules=lambda: self.agent.specs,
@@ -188,6 +214,8 @@ class EdgeDevice:
             clock=self._parts.clock,
             hub=hub,
             device=self.identity.device,
+            uploader=uploader,
+            tasks=self._tasks,
         )
         self.upstream.answer_methods(Identity(self.identity.device, EDGE_AGENT), methods.call)
         self.upstream.answer_methods(Identity(self.identity.device, EDGE_HUB), self._call_hub)

@@ -106,13 +106,18 @@ class LogRequest:
 
     def answer(self, module: str, lines: list[str], hub: str, device: str) -> JsonObject:
         """One entry of the reply."""
-        content: Json = "".join(f"{line}\n" for line in lines)
-        if self.as_json:
-            content = [_line_document(line, module, hub, device) for line in lines]
+        if self.as_json and not self.compressed:
+            return {"id": module, "payload": [_line_document(line, module, hub, device) for line in lines]}
+        text = self.content(module, lines, hub, device)
         if not self.compressed:
-            return {"id": module, "payload": content}
-        text = content if isinstance(content, str) else _compact(content)
+            return {"id": module, "payload": text}
         return {"id": module, "payloadBytes": base64.b64encode(gzip.compress(text.encode())).decode()}
+
+    def content(self, module: str, lines: list[str], hub: str, device: str) -> str:
+        """The chosen lines as one text: as they are, or as a JSON array."""
+        if self.as_json:
+            return _compact([_line_document(line, module, hub, device) for line in lines])
+        return "".join(f"{line}\n" for line in lines)
 
 
 def check_schema(payload: Json) -> dict[str, Any]:

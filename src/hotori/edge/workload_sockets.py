@@ -22,16 +22,22 @@ _NOT_OURS = Words("it is not a folder of ours that is closed to others", "他者
 _LONGEST_NAME = len("/" + "x" * 32 + ".sock")
 
 
-def socket_folder(data: Path) -> Path:
-    """Where the sockets of the device with this data folder are: in it, or in a short one where its path is long.
+def socket_path(data: Path) -> Path:
+    """Where the sockets of the device with this data folder are: in it, or in a short folder where its path is long.
 
     Unix sockets have paths of 107 bytes at most. The short folder is the same in every life of the device, so
-    that modules that outlive the agent find it again; it must be ours and closed to others.
+    that modules that outlive the agent find it again.
     """
     folder = data.absolute() / "run"
-    if len(os.fsencode(folder)) + _LONGEST_NAME > _LONGEST_PATH:
-        mark = hashlib.sha256(os.fsencode(data.absolute())).hexdigest()[:16]
-        folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"hotori-{os.getuid()}-{mark}"
+    if len(os.fsencode(folder)) + _LONGEST_NAME <= _LONGEST_PATH:
+        return folder
+    mark = hashlib.sha256(os.fsencode(data.absolute())).hexdigest()[:16]
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"hotori-{os.getuid()}-{mark}"
+
+
+def socket_folder(data: Path) -> Path:
+    """The folder of `socket_path`, made where it is missing; it must be ours and closed to others."""
+    folder = socket_path(data)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:

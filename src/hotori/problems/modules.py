@@ -136,7 +136,22 @@ MODULE_UNKNOWN = Kind(
     commands=("hotori deploy SOLUTION --device DEVICE",),
 )
 
+DEVICE_NOT_RUNNING = Kind(
+    code="device-not-running",
+    title=Words("No edge device answers at {socket}", "{socket} で応答するエッジデバイスがありません"),
+    cause=Words(
+        "A running device opens that socket for its owner; nothing answers there, or it is not ours to open.",
+        "動いているデバイスはこのソケットを所有者のために開きますが、応答がないか、開く権限がありません。",
+    ),
+    remedy=Words(
+        "Name the data folder of the device, start the device, or ask as the user that runs it.",
+        "デバイスのデータフォルダーを指定するか、デバイスを起動するか、それを動かすユーザーで実行してください。",
+    ),
+    commands=("hotori edge run --data FOLDER",),
+)
+
 KINDS: tuple[Kind, ...] = (
+    DEVICE_NOT_RUNNING,
     LOGS_REFUSED,
     MODULE_PROGRAM_MISSING,
     MODULE_PROGRAM_NOT_EXECUTABLE,

@@ -156,7 +156,23 @@ UPLOAD_REFUSED = Kind(
     commands=("hotori deploy examples/main-job --device DEVICE", "date -u"),
 )
 
+LENT_CONTAINER_REFUSED = Kind(
+    code="lent-container-refused",
+    title=Words("{blob} could not be stored", "{blob} を保存できませんでした"),
+    cause=Words(
+        "The object store answered {code}: the address or the token that came with the request does not allow it, or "
+        "the token's time is over.",
+        "オブジェクトストアの応答は {code} です。リクエストに含まれるアドレスまたはトークンに書き込みの権限がないか、"
+        "トークンの期限が切れています。",
+    ),
+    remedy=Words(
+        "Ask again with the address of a container and a token that may create and write blobs in it for an hour.",
+        "コンテナーのアドレスと、1 時間以上有効で作成と書き込みの権限を持つトークンで、もう一度依頼してください。",
+    ),
+)
+
 KINDS = (
+    LENT_CONTAINER_REFUSED,
     DISK_FULL,
     FILE_UNREADABLE,
     DATA_FOLDER_IN_USE,
