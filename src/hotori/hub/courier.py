@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hotori.hub.head import Ending, Head
 from hotori.hub.lane import Item
@@ -33,8 +34,7 @@ INPUT_TERMS = Terms(patience=30.0)
 DEVICE_TERMS = Terms(patience=60.0, most_attempts=10)
 
 
-@dataclass(slots=True, eq=False)
-class _Parcel:
+class _Parcel(NamedTuple):
     queue: Queue
     item: Item
     due: float
@@ -92,11 +92,14 @@ class Courier:
     def _carry_all(self) -> None:
         """Whatever there is room for, up to a message that must be read from the disk first."""
         self._round = None
-        while len(self._out) < self._window and self._head.writable and self._reading is None:
+        if not self._head.writable:
+            return
+        now = self._clock()
+        while len(self._out) < self._window and self._reading is None:
             queue = self._next_queue()
             if queue is None:
                 return
-            item = queue.take(self._clock())
+            item = queue.take(now)
             if item is not None:
                 self._carry(queue, item)
 
@@ -144,9 +147,12 @@ class Courier:
 
     def _next_queue(self) -> Queue | None:
         """The queue whose head is the most urgent, of those that the client has subscribed to."""
+        queues = self._queues.group(self._group)
+        if len(queues) == 1:
+            return queues[0] if queues[0].urgency() is not NOTHING_URGENT and self._wanted(queues[0]) else None
         found: Queue | None = None
         best = NOTHING_URGENT
-        for queue in self._queues.group(self._group):
+        for queue in queues:
             urgency = queue.urgency()
             if urgency < best and self._wanted(queue):
                 found, best = queue, urgency

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from hotori.model.identity import Identity
 from hotori.model.message import Message
-from hotori.mqtt.bag import bag_from_message, message_from_bag
+from hotori.mqtt.bag import bag_text, message_from_bag, sender_text
 from hotori.mqtt.topics import (
     DESIRED_CHANGES,
     METHOD_CALLS,
@@ -109,7 +109,10 @@ class IotHubDialect:
         place = self._places.get(endpoint)
         if place is None:
             place = self._places[endpoint] = self._place(endpoint, "").rstrip("/") + "/"
-        return place + bag_from_message(message, to_client=True)
+        if message.sender is None:
+            return place + bag_text(message)
+        own = bag_text(message)
+        return f"{place}{sender_text(message.sender)}&{own}" if own else place + sender_text(message.sender)
 
     def twin_reply(self, status: int, request: str, version: int | None) -> str:
         return TwinReply(status, request, version).format()

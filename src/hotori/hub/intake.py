@@ -13,6 +13,8 @@ from hotori.routing.endpoint import ModuleInput, Upstream
 from hotori.routing.router import Destination, Router
 from hotori.routing.source import message_source
 
+_MOST_PLANS = 4096
+
 
 class Intake(Protocol):
     """Takes responsibility for messages."""
@@ -41,6 +43,7 @@ class RoutingIntake:
     def __init__(self, router: Router, queues: Queues) -> None:
         self.router = router
         self._queues = queues
+        self._plans: dict[int, _Plan] = {}
 
     def submit(self, message: Message) -> asyncio.Future[int]:
         routed = self.route(message, message_source(message))
@@ -54,19 +57,41 @@ class RoutingIntake:
         destinations = self.router.route(message, source)
         if not destinations:
             return None
-        return self._queues.submit(message, tuple(_delivery(message, destination) for destination in destinations))
+        plan = self._plans.get(id(destinations))
+        if plan is None or plan.destinations is not destinations:
+            plan = self._plan(destinations)
+        return self._queues.submit(message, plan.deliveries(message))
+
+    def _plan(self, destinations: tuple[Destination, ...]) -> _Plan:
+        """A router answers with the same tuple for all messages that go the same way, so what is made of it is kept."""
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        plan = self._plans[id(destinations)] = _Plan(destinations)
+        return plan
 
 
-def _delivery(message: Message, destination: Destination) -> Delivery:
-    forever = destination.time_to_live < 0
-    expires = FOR_EVER if forever else message.enqueued_at + destination.time_to_live
-    return Delivery(_endpoint(message, destination), destination.priority, expires, destination.routes[0])
+class _Plan:
+    """Destinations as deliveries, but for what depends on the message: its sender and its time."""
+
+    def __init__(self, destinations: tuple[Destination, ...]) -> None:
+        self.destinations = destinations
+        self._steps = [(_endpoint(one), one.priority, one.time_to_live, one.routes[0]) for one in destinations]
+
+    def deliveries(self, message: Message) -> tuple[Delivery, ...]:
+        sender, now = message.sender, message.enqueued_at
+        assert sender is not None
+        return tuple(
+            [
+                Delivery(endpoint or upstream_endpoint(sender), priority, FOR_EVER if life < 0 else now + life, route)
+                for endpoint, priority, life, route in self._steps
+            ]
+        )
 
 
-def _endpoint(message: Message, destination: Destination) -> str:
+def _endpoint(destination: Destination) -> str:
+    """The name of a queue; empty for the one to the hub above, whose name has the sender in it."""
     match destination.endpoint:
         case ModuleInput(module, name):
             return input_endpoint(module, name)
         case Upstream():
-            assert message.sender is not None
-            return upstream_endpoint(message.sender)
+            return ""

@@ -141,30 +141,40 @@ class MqttHead:
             why = f"a message of {message.size()} bytes is larger than {MAX_SIZE}"
             self._carrier.abort(why, Ending.TOO_LARGE)
             return
-        durable = self._hub.submit(self._identity, message)
-        if packet.qos:
-            self._acknowledgements.append((packet.packet_id, durable))
-        durable.add_done_callback(self._durable)
+        self._answer_in_turn(packet.packet_id, self._hub.submit(self._identity, message))
 
-    def _durable(self, stored: asyncio.Future[int]) -> None:
-        """Never acknowledged before it is durable; where it cannot be, the client is to send it again, later."""
-        if stored.cancelled():
-            self._carrier.abort("the hub is closing", Ending.CLOSING)
-        elif (error := stored.exception()) is not None:
-            logger.error("A message of %s could not be stored: %s", self._identity, error)
-            self._carrier.abort("its message could not be stored")
-        else:
+    def _answer_in_turn(self, packet_id: int, durable: asyncio.Future[int] | None) -> None:
+        """Acknowledge (but for id 0, which is QoS 0) when it is durable and those before it were [MQTT-4.6.0-2]."""
+        first = not self._acknowledgements
+        self._acknowledgements.append((packet_id, durable))
+        if first:
             self._acknowledge()
 
-    def _acknowledge(self) -> None:
-        """In the order in which the messages came [MQTT-4.6.0-2]."""
-        waiting = self._acknowledgements
+    def _acknowledge(self, _: asyncio.Future[int] | None = None) -> None:
+        """Never before it is durable; where it cannot be, the client is to send it again, later.
+
+        One callback for all that was written together: the one of the oldest looks at those behind it.
+        """
+        waiting, send = self._acknowledgements, self._carrier.send
         while waiting and not self.conversation.closed:
             packet_id, durable = waiting[0]
-            if durable is not None and (not durable.done() or durable.exception() is not None):
-                return
+            if durable is not None:
+                if not durable.done():
+                    durable.add_done_callback(self._acknowledge)
+                    return
+                if durable.cancelled() or durable.exception() is not None:
+                    self._not_stored(durable)
+                    return
             waiting.popleft()
-            self._carrier.send(encode_puback(packet_id))
+            if packet_id:
+                send(encode_puback(packet_id))
+
+    def _not_stored(self, durable: asyncio.Future[int]) -> None:
+        if durable.cancelled():
+            self._carrier.abort("the hub is closing", Ending.CLOSING)
+        else:
+            logger.error("A message of %s could not be stored: %s", self._identity, durable.exception())
+            self._carrier.abort("its message could not be stored")
 
     # Requests
 
@@ -189,8 +199,7 @@ class MqttHead:
                 self._carrier.abort(why, Ending.NOT_ALLOWED)
                 return
         if packet.qos:
-            self._acknowledgements.append((packet.packet_id, None))
-            self._acknowledge()
+            self._answer_in_turn(packet.packet_id, None)
 
     def _take_reply(self, rid: str, status: int, payload: bytes) -> None:
         try:

@@ -26,6 +26,8 @@ class Queue:
     wake: Callable[[Queue], None] | None = None
     settled: Callable[[Queue, Item, Outcome], None] | None = None
     _lanes: dict[tuple[str, int], Lane] = field(default_factory=dict)
+    _only: Lane | None = None
+    """The one lane, while there is just one: nothing needs to be compared then."""
 
     def __len__(self) -> int:
         """How many are pending: ready or taken, and not settled."""
@@ -59,6 +61,7 @@ class Queue:
         lane = self._lanes.get((route, priority))
         if lane is None:
             lane = self._lanes[route, priority] = Lane(route, priority)
+            self._only = lane if len(self._lanes) == 1 else None
         return lane
 
     def add(self, offset: int, priority: int, expires: float, route: str = "") -> None:
@@ -76,6 +79,8 @@ class Queue:
 
     def take(self, now: float) -> Item | None:
         """The next in order of priority, then acceptance. Whoever takes it settles it or gives it back."""
+        if self._only is not None:
+            return self._only.take(now)
         while (lane := self._most_urgent()[1]) is not None:
             item = lane.take(now)
             if item is not None:
@@ -136,6 +141,9 @@ class Queue:
 
     def _most_urgent(self) -> tuple[tuple[int, int], Lane | None]:
         """The lane whose first message goes next, and that message's priority and offset."""
+        if (only := self._only) is not None:
+            first = only.first()
+            return (NOTHING_URGENT, None) if first is None else ((only.priority, first), only)
         found: Lane | None = None
         best = NOTHING_URGENT
         for lane in self._lanes.values():

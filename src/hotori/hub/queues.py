@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import msgspec
 
@@ -80,6 +80,7 @@ class Queues:
         self._queues: dict[str, Queue] = {}
         self._groups: dict[str, tuple[Queue, ...]] = {}
         self._listeners: dict[str, Callable[[Queue], None]] = {}
+        self._appending: deque[tuple[asyncio.Future[int], tuple[Delivery, ...]]] = deque()
         self._indexed = 0
         self.unrouted = Unrouted(log, records)
         self._keeper: asyncio.Task[None] | None = None
@@ -104,10 +105,11 @@ class Queues:
     def submit(self, message: Message, deliveries: tuple[Delivery, ...]) -> asyncio.Future[int]:
         """Begin to append; when the future is done, the message is durable and in its queues."""
         appended = self._log.submit(encode_envelope(message, deliveries))
-        if appended.done():
-            self._index(deliveries, appended)
-        else:
-            appended.add_done_callback(partial(self._index, deliveries))
+        # One callback for all that is written together: the one of the oldest looks at those behind it.
+        first = not self._appending
+        self._appending.append((appended, deliveries))
+        if first:
+            self._index_or_wait()
         return appended
 
     def queue(self, endpoint: str) -> Queue:
@@ -161,13 +163,24 @@ class Queues:
         """The accounts of a group together."""
         return sum((queue.counters for queue in self.group(group)), Counters())
 
-    def _index(self, deliveries: tuple[Delivery, ...], appended: asyncio.Future[int]) -> None:
-        if appended.cancelled() or appended.exception() is not None:
-            return
-        offset = appended.result()
-        self._indexed = offset + 1
-        for endpoint, priority, expires, route in deliveries:
-            self.queue(endpoint).add(offset, priority, expires, route)
+    def _index_or_wait(self, _: asyncio.Future[int] | None = None) -> None:
+        """Put what the log has into its queues, in the log's order, and come again for the rest."""
+        appending, queues = self._appending, self._queues
+        while appending:
+            appended, deliveries = appending[0]
+            if not appended.done():
+                appended.add_done_callback(self._index_or_wait)
+                return
+            appending.popleft()
+            if appended.cancelled() or appended.exception() is not None:
+                continue
+            offset = appended.result()
+            self._indexed = offset + 1
+            for endpoint, priority, expires, route in deliveries:
+                queue = queues.get(endpoint)
+                if queue is None:
+                    queue = self.queue(endpoint)
+                queue.add(offset, priority, expires, route)
 
     async def _saved(self) -> list[Record]:
         saved = batch = await self._records.list(COLLECTION)

@@ -8,7 +8,7 @@ texts are remembered, short bags too, and only what holds a `%` is unquoted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
@@ -57,6 +57,9 @@ class Bag(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return repr(self.known())
+
+    def items(self) -> ItemsView[str, str]:
+        return self.known().items()
 
     def known(self) -> Mapping[str, str]:
         """The properties, decoded when this is first asked."""

@@ -6,6 +6,7 @@ for those who send many. The values are the program's own: what the standard for
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,7 @@ from hotori.mqtt.packets import (
     Will,
 )
 
+_HEAD = struct.Struct(">BBBH")
 PINGREQ = b"\xc0\x00"
 PINGRESP = b"\xd0\x00"
 DISCONNECT = b"\xe0\x00"
@@ -58,6 +60,9 @@ def encode_publish(
     if not packet_id:
         raise ValueError("a message of QoS 1 needs a packet id")
     length = 4 + len(name) + len(payload)
+    if 0x7F < length < 0x4000:  # what most messages have: two bytes of length
+        head = _HEAD.pack(first, length & 0x7F | 0x80, length >> 7, len(name))
+        return head + name + packet_id.to_bytes(2, "big") + payload
     head = len(name).to_bytes(2, "big")
     return b"%c%b%b%b%b%b" % (first, _length(length), head, name, packet_id.to_bytes(2, "big"), payload)
 

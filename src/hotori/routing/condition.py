@@ -288,7 +288,7 @@ def _binary(sign: str, left: Operand, right: Operand) -> tuple[ValueType, Evalua
         return ValueType.TRUTH, lambda facts: logic(ask(facts), other(facts))
     if sign in COMPARISONS:
         _require_same(left, right, sign)
-        return ValueType.TRUTH, lambda facts: compare(sign, ask(facts), other(facts))
+        return ValueType.TRUTH, _comparison(sign, ask, other)
     if sign == "??":
         _require_same(left, right, sign)
         return _either(left.type, right.type), lambda facts: _coalesce(ask(facts), other, facts)
@@ -298,6 +298,18 @@ def _binary(sign: str, left: Operand, right: Operand) -> tuple[ValueType, Evalua
         return ValueType.TEXT, lambda facts: concat.call((ask(facts), other(facts)))
     _require_both(left, right, ValueType.NUMBER, sign)
     return ValueType.NUMBER, lambda facts: calculate(sign, ask(facts), other(facts))
+
+
+def _comparison(sign: str, ask: Evaluate, other: Evaluate) -> Evaluate:
+    operation = COMPARISONS[sign]
+
+    def evaluate(facts: Facts) -> Value:
+        left, right = ask(facts), other(facts)
+        if type(left) is str and type(right) is str:  # what most routes compare
+            return operation(left, right)
+        return compare(sign, left, right)
+
+    return evaluate
 
 
 def _require_both(left: Operand, right: Operand, wanted: ValueType, by: str) -> None:

@@ -43,18 +43,19 @@ _STAMPED: Mapping[str, Callable[[Message], str | None]] = MappingProxyType(
 class Facts:
     """One message, as conditions see it. Names are looked up in any case of letters; the body is read once."""
 
-    __slots__ = ("_body", "_properties", "message")
+    __slots__ = ("_body", "message", "properties")
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self._properties: dict[str, str] | None = None
+        self.properties: dict[str, str] | None = None
+        """Application properties by names in lower case, once anything asked for one."""
         self._body: Json | Lack = Lack.OBJECT
 
     def application_property(self, name: str) -> Value:
         """`name` is in lower case."""
-        if self._properties is None:
-            self._properties = {key.lower(): value for key, value in self.message.properties.items()}
-        return self._properties.get(name, UNDEFINED)
+        if self.properties is None:
+            self.properties = {key.lower(): value for key, value in self.message.properties.items()}
+        return self.properties.get(name, UNDEFINED)
 
     def system_property(self, name: str) -> Value:
         """`name` is in lower case, without the `$`."""

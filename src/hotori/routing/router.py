@@ -12,6 +12,7 @@ from hotori.model.manifest import DEFAULT_TIME_TO_LIVE, HubConfig, RouteSpec
 from hotori.model.message import Message
 from hotori.problems import Problem
 from hotori.problems.manifest import ROUTE_INVALID
+from hotori.routing.condition import Evaluate
 from hotori.routing.endpoint import Endpoint, ModuleInput, Upstream
 from hotori.routing.facts import Facts
 from hotori.routing.fault import RouteFaultError
@@ -46,9 +47,9 @@ class Destination:
     routes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class CompiledRoute:
-    """A route with its name and the time its messages live. Compared as itself: a router looks it up by message."""
+    """A route with its name and the time its messages live."""
 
     spec: RouteSpec
     route: Route
@@ -60,9 +61,8 @@ class Router:
 
     def __init__(self, routes: Iterable[CompiledRoute] = ()) -> None:
         self.routes = tuple(routes)
-        self._by_source: dict[str, tuple[CompiledRoute, ...]] = {}
+        self._by_source: dict[str, _Choice] = {}
         self._always: dict[str, tuple[Destination, ...]] = {}
-        self._decided: dict[tuple[CompiledRoute, ...], tuple[Destination, ...]] = {}
 
     @classmethod
     def compile(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "") -> Router:
@@ -97,33 +97,52 @@ class Router:
         """
         if (known := self._always.get(source)) is not None:
             return known
+        choice = self._by_source.get(source)
+        if choice is None:
+            choice = self._choose(source)
+            if not choice.conditions:
+                return choice.destinations(choice.unconditional)
         facts = Facts(message)
-        holding = tuple(
-            [
-                compiled
-                for compiled in self._matching(source)
-                if compiled.route.condition is None or compiled.route.condition.holds(facts)
-            ]
-        )
-        if (decided := self._decided.get(holding)) is None:
-            decided = _destinations(holding)
+        holding = choice.unconditional
+        for bit, evaluate in choice.conditions:
+            if evaluate(facts) is True:
+                holding |= bit
+        return choice.destinations(holding)
+
+    def _choose(self, source: str) -> _Choice:
+        """What is to be asked about messages of a source; remembered, with the answer where nothing is."""
+        folded = source.lower()
+        choice = _Choice(tuple(compiled for compiled in self.routes if folded.startswith(compiled.route.prefix)))
+        if len(self._by_source) + len(self._always) < _MOST_SOURCES:
+            if choice.conditions:
+                self._by_source[source] = choice
+            else:
+                self._always[source] = choice.destinations(choice.unconditional)
+        return choice
+
+
+class _Choice:
+    """The routes of one source. A set of them is a number: bit n stands for route n."""
+
+    def __init__(self, routes: tuple[CompiledRoute, ...]) -> None:
+        self.unconditional = 0
+        self.conditions: list[tuple[int, Evaluate]] = []
+        self._routes = routes
+        self._decided: dict[int, tuple[Destination, ...]] = {}
+        for at, compiled in enumerate(routes):
+            if compiled.route.condition is None:
+                self.unconditional |= 1 << at
+            else:
+                self.conditions.append((1 << at, compiled.route.condition.evaluate))
+
+    def destinations(self, holding: int) -> tuple[Destination, ...]:
+        """Where the routes of a set lead; the same tuple every time, as long as it is remembered."""
+        decided = self._decided.get(holding)
+        if decided is None:
+            decided = _destinations(compiled for at, compiled in enumerate(self._routes) if holding >> at & 1)
             if len(self._decided) < _MOST_SOURCES:
                 self._decided[holding] = decided
         return decided
-
-    def _matching(self, source: str) -> tuple[CompiledRoute, ...]:
-        """The routes whose source fits; remembered, and their destinations too where none has a condition."""
-        known = self._by_source.get(source)
-        if known is not None:
-            return known
-        folded = source.lower()
-        routes = tuple(compiled for compiled in self.routes if folded.startswith(compiled.route.prefix))
-        if len(self._by_source) + len(self._always) < _MOST_SOURCES:
-            if all(compiled.route.condition is None for compiled in routes):
-                self._always[source] = _destinations(routes)
-            else:
-                self._by_source[source] = routes
-        return routes
 
 
 def _destinations(routes: Iterable[CompiledRoute]) -> tuple[Destination, ...]:

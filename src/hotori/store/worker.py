@@ -52,7 +52,7 @@ class Worker(Generic[J, R]):
     def submit(self, order: J) -> asyncio.Future[R]:
         """The same for one who waits; the future is the answer."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self.order(order, partial(settle, future))
+        self.order(order, partial(_settle, future))
         return future
 
     async def close(self) -> None:
@@ -94,7 +94,7 @@ class Worker(Generic[J, R]):
         return jobs
 
 
-def settle(future: asyncio.Future[R], result: R | Exception) -> None:
+def _settle(future: asyncio.Future[R], result: R | Exception) -> None:
     """Give a future its result, or the exception to raise, unless nobody waits any more."""
     if future.done():
         return
