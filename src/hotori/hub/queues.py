@@ -71,12 +71,19 @@ class Queues:
     """
 
     def __init__(
-        self, log: Log, records: Records, clock: Callable[[], float] = time.time, *, capacity: int = CAPACITY_BYTES
+        self,
+        log: Log,
+        records: Records,
+        clock: Callable[[], float] = time.time,
+        *,
+        capacity: int = CAPACITY_BYTES,
+        checkpoint: float = CHECKPOINT_SECONDS,
     ) -> None:
         self._log = log
         self._records = records
         self._clock = clock
         self._capacity = capacity
+        self._checkpoint_seconds = checkpoint
         self._queues: dict[str, Queue] = {}
         self._groups: dict[str, tuple[Queue, ...]] = {}
         self._listeners: dict[str, Callable[[Queue], None]] = {}
@@ -159,6 +166,11 @@ class Queues:
         """The accounts of every route to every endpoint, also of routes that are no more."""
         return [account for queue in self._queues.values() for account in queue.accounts]
 
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with what is kept."""
+        return self._log.problems
+
     def total(self, group: str) -> Counters:
         """The accounts of a group together."""
         return sum((queue.counters for queue in self.group(group)), Counters())
@@ -216,7 +228,7 @@ class Queues:
         """Save cursors, expire what waited too long, and keep the log within its bounds, until cancelled."""
         swept = self._clock()
         while True:
-            await asyncio.sleep(CHECKPOINT_SECONDS)
+            await asyncio.sleep(self._checkpoint_seconds)
             try:
                 if self._clock() - swept >= SWEEP_SECONDS:
                     swept = self._clock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Protocol
 
 from hotori.problems import Problem
 from hotori.problems.storage import DISK_FAILED, DISK_FULL
@@ -36,6 +37,28 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class Disk(Protocol):
+    """The port below a log: what is written and flushed is there after the power went, what is only written may not."""
+
+    def write(self, descriptor: int, data: bytes, at: int) -> None:
+        """Write every byte at a position of a file; raises OSError where the disk takes only a part."""
+        ...
+
+    def flush(self, descriptor: int) -> None:
+        """Return when everything that was written to the file is on the disk. Raises OSError."""
+        ...
+
+
+class RealDisk:
+    """The system's calls."""
+
+    def write(self, descriptor: int, data: bytes, at: int) -> None:
+        write_all(descriptor, data, at)
+
+    def flush(self, descriptor: int) -> None:
+        os.fdatasync(descriptor)
 
 
 def write_all(descriptor: int, data: bytes, at: int) -> None:

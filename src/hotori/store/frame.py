@@ -27,6 +27,8 @@ _WRITTEN = re.compile(rb"[^\0]")
 _LOW = 0xFFFF_FFFF
 BATCH = 0x8000_0000
 GAP = 0x7FFF_FFFF
+_STRIDE = 1 << 16
+_EMPTY = bytes(_STRIDE)
 _MOST_GAP = 1 << 20
 HEAD_SIZE = _HEAD.size
 LARGEST = GAP - 2
@@ -90,13 +92,22 @@ def begins_batch(buffer: bytes, at: int) -> bool:
     return bool(marked & BATCH)
 
 
-def find_frame(buffer: bytes, at: int, offset: int, salt: int) -> tuple[int, int] | None:
+def written_end(buffer: bytes, at: int) -> int:
+    """The position behind the last byte from `at` on that is not zero."""
+    end = len(buffer)
+    while end - at >= _STRIDE and buffer.startswith(_EMPTY, end - _STRIDE):
+        end -= _STRIDE
+    begin = max(at, end - _STRIDE)
+    return begin + len(buffer[begin:end].rstrip(b"\0"))
+
+
+def find_frame(buffer: bytes, at: int, end: int, offset: int, salt: int) -> tuple[int, int] | None:
     """Position and offset of the first valid frame from `at` on, where `offset` or a later one is expected.
 
-    Between the two, not many more entries are missing than the bytes could have held.
+    Nothing is written from `end` on. Between the two, not many more entries are missing than the bytes could have
+    held.
     """
-    last = len(buffer) - HEAD_SIZE
-    for position in _candidates(buffer, at, last):
+    for position in _candidates(buffer, at, min(end, len(buffer) - HEAD_SIZE + 1)):
         _, low, _ = _HEAD.unpack_from(buffer, position)
         ahead = (low - offset) & _LOW
         if ahead <= (position - at) // HEAD_SIZE + _MOST_GAP and frame_end(buffer, position, offset + ahead, salt):
@@ -104,12 +115,13 @@ def find_frame(buffer: bytes, at: int, offset: int, salt: int) -> tuple[int, int
     return None
 
 
-def _candidates(buffer: bytes, at: int, last: int) -> Iterator[int]:
+def _candidates(buffer: bytes, at: int, end: int) -> Iterator[int]:
     """Positions where a frame's first field is not zero."""
-    while at <= last:
+    while at < end:
         if buffer[at : at + 4] == b"\0\0\0\0":
-            found = _WRITTEN.search(buffer, at)
-            at = found.start() - 3 if found else last + 1
-        if at <= last:
-            yield at
+            found = _WRITTEN.search(buffer, at, end)
+            if found is None:
+                return
+            at = max(found.start() - 3, at + 1)
+        yield at
         at += 1

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
 
-from hotori.store.frame import begins_batch, find_frame, frame_end, gap_end, is_gap
+from hotori.store.frame import begins_batch, find_frame, frame_end, gap_end, is_gap, written_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ def scan_segment(buffer: bytes, at: int, first: int, salt: int, until: int | Non
     first fault and no further, so that nothing overtakes what its sender will send again.
     """
     scan = Scan(end=at)
+    written = written_end(buffer, at)
     unconfirmed: list[tuple[Hole, int]] = []
     while True:
         for position in _chain(scan, buffer, first, salt):
             if begins_batch(buffer, position):
                 unconfirmed.clear()
-        rest = len(buffer[scan.end :].strip(b"\0"))
-        found = find_frame(buffer, scan.end, first + len(scan.positions), salt) if rest else None
+        found = find_frame(buffer, scan.end, written, first + len(scan.positions), salt)
         if found is None:
             break
         hole = Hole(first + len(scan.positions), found[1], scan.end, found[0] - scan.end)
@@ -64,11 +64,11 @@ def scan_segment(buffer: bytes, at: int, first: int, salt: int, until: int | Non
         scan.holes.append(hole)
         scan.positions.extend(repeat(0, hole.count))
         scan.end = found[0]
-    scan.torn = rest
+    scan.torn = max(written - scan.end, 0)
     if until is not None:
         _finish(scan, first, until)
     elif unconfirmed:
-        _cut(scan, buffer, *unconfirmed[0])
+        _cut(scan, written, *unconfirmed[0])
     return scan
 
 
@@ -86,12 +86,12 @@ def _chain(scan: Scan, buffer: bytes, first: int, salt: int) -> Iterator[int]:
         at = end
 
 
-def _cut(scan: Scan, buffer: bytes, hole: Hole, count: int) -> None:
+def _cut(scan: Scan, written: int, hole: Hole, count: int) -> None:
     """Leave out a hole and all that is behind it."""
     scan.end, scan.confirmed = hole.at, False
     del scan.positions[count:]
     scan.holes = [known for known in scan.holes if known.at < hole.at]
-    scan.torn = len(buffer[hole.at :].rstrip(b"\0"))
+    scan.torn = written - hole.at
 
 
 def _finish(scan: Scan, first: int, until: int) -> None:

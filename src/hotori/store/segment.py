@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from hotori.store.disk import sync_folder, write_all
+from hotori.store.disk import Disk, sync_folder
 from hotori.store.frame import HEAD_SIZE, encode_frames, encode_gap, read_frame
 from hotori.store.log import Entry
 from hotori.store.quarantine import mend, quarantine
@@ -52,7 +52,7 @@ class Segment:
     its file is the first offset and the salt of its frames.
     """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, disk: Disk) -> None:
         self.path = path
         first, salt = path.name.split(".")[:2]
         self.first, self._salt = int(first), int(salt, 16)
@@ -63,29 +63,30 @@ class Segment:
         self.failed = False
         self._confirmed = False
         self._descriptor = descriptor
+        self._disk = disk
 
     @classmethod
-    def create(cls, folder: Path, first: int, sizes: Sequence[int]) -> Segment:
+    def create(cls, folder: Path, first: int, sizes: Sequence[int], disk: Disk) -> Segment:
         """Make a segment of the first of `sizes` (bytes) that the disk has room for. Raises OSError; leaves nothing."""
         path = folder / f"{first:0{_DIGITS}}.{secrets.token_hex(4)}{SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             _allocate(descriptor, sizes)
-            write_all(descriptor, MAGIC, 0)
+            disk.write(descriptor, MAGIC, 0)
             os.fsync(descriptor)
             sync_folder(folder)
         except OSError:
             os.close(descriptor)
             path.unlink()
             raise
-        segment = cls(path, descriptor)
+        segment = cls(path, descriptor, disk)
         segment.loaded = True
         return segment
 
     @classmethod
-    def open(cls, path: Path) -> Segment:
+    def open(cls, path: Path, disk: Disk) -> Segment:
         """Open an existing file without reading it."""
-        return cls(path, os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        return cls(path, os.open(path, os.O_RDWR | os.O_CLOEXEC), disk)
 
     @property
     def next(self) -> int:
@@ -137,8 +138,8 @@ class Segment:
         """
         frames = encode_frames(self.next, entries, self._salt)
         try:
-            write_all(self._descriptor, frames, self.end)
-            os.fdatasync(self._descriptor)
+            self._disk.write(self._descriptor, frames, self.end)
+            self._disk.flush(self._descriptor)
         except OSError:
             self.failed = True
             self.cut()
@@ -153,9 +154,9 @@ class Segment:
         """
         mark = encode_gap(self.next, self.next, self._salt)
         if not self._confirmed and self.positions and self.has_room(len(mark)):
-            os.fdatasync(self._descriptor)
-            write_all(self._descriptor, mark, self.end)
-            os.fdatasync(self._descriptor)
+            self._disk.flush(self._descriptor)
+            self._disk.write(self._descriptor, mark, self.end)
+            self._disk.flush(self._descriptor)
             self.end += len(mark)
             self._confirmed = True
 
@@ -163,7 +164,7 @@ class Segment:
         """Remove what stands behind the last valid entry, and make room again where the disk allows it."""
         os.ftruncate(self._descriptor, 0 if self.end == len(MAGIC) else self.end)
         if self.end == len(MAGIC):
-            write_all(self._descriptor, MAGIC, 0)
+            self._disk.write(self._descriptor, MAGIC, 0)
         try:
             _allocate(self._descriptor, [self.capacity], keep=self.end)
         except OSError:

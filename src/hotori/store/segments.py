@@ -15,7 +15,7 @@ from hotori.problems import Problem
 from hotori.problems.kind import Severity
 from hotori.problems.storage import DISK_FAILED, FILE_UNREADABLE
 from hotori.store.damage import damage_problems, spoiled_problem, torn_problem
-from hotori.store.disk import disk_problem
+from hotori.store.disk import Disk, RealDisk, disk_problem
 from hotori.store.frame import HEAD_SIZE, LARGEST
 from hotori.store.log import Entry
 from hotori.store.quarantine import discard_unfinished, set_aside
@@ -37,10 +37,13 @@ class SegmentLog:
     go on; both is told in `problems`. It will not decide when to trim.
     """
 
-    def __init__(self, folder: Path, segments: list[Segment], segment_bytes: int, problems: Sequence[Problem]) -> None:
+    def __init__(
+        self, folder: Path, segments: list[Segment], segment_bytes: int, disk: Disk, problems: Sequence[Problem]
+    ) -> None:
         self._folder = folder
         self._segments = segments
         self._segment_bytes = segment_bytes
+        self._disk = disk
         self._first, self._next = segments[0].first, segments[-1].next
         self._size = sum(segment.capacity for segment in segments[:-1]) + segments[-1].end
         self._tail = Tail()
@@ -50,21 +53,22 @@ class SegmentLog:
         self._writer: Worker[bytes | int, int] = Worker(f"log {folder.name}", self._perform)
 
     @classmethod
-    def open(cls, folder: Path, segment_bytes: int = SEGMENT_BYTES) -> SegmentLog:
+    def open(cls, folder: Path, segment_bytes: int = SEGMENT_BYTES, disk: Disk | None = None) -> SegmentLog:
         """Open or create the log in a folder that no other process uses.
 
         Raises the problems `disk-full`, `disk-failed` and `file-unreadable`.
         """
+        disk = disk or RealDisk()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             discard_unfinished(folder)
-            segments = [Segment.open(path) for path in _files(folder)]
-            problems = _recover(folder, segments, segment_bytes)
+            segments = [Segment.open(path, disk) for path in _files(folder)]
+            problems = _recover(folder, segments, segment_bytes, disk)
         except PermissionError as error:
             raise Problem(FILE_UNREADABLE, str(error), path=folder, reason=error.strerror or "unknown") from error
         except OSError as error:
             raise disk_problem(error, folder) from error
-        return cls(folder, segments, segment_bytes, problems)
+        return cls(folder, segments, segment_bytes, disk, problems)
 
     @property
     def first(self) -> int:
@@ -166,7 +170,7 @@ class SegmentLog:
         if active.next == active.first:
             active.reserve(sizes)
             return active
-        created = Segment.create(self._folder, self._next, sizes)
+        created = Segment.create(self._folder, self._next, sizes, self._disk)
         active.seal()
         with self._lock:
             self._segments.append(created)
@@ -236,10 +240,10 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _recover(folder: Path, segments: list[Segment], segment_bytes: int) -> list[Problem]:
+def _recover(folder: Path, segments: list[Segment], segment_bytes: int, disk: Disk) -> list[Problem]:
     """Make the last segment ready to append to: cut a torn tail, mend what is damaged before it; what was wrong."""
     if not segments:
-        segments.append(Segment.create(folder, 0, list(_sizes(segment_bytes, len(MAGIC)))))
+        segments.append(Segment.create(folder, 0, list(_sizes(segment_bytes, len(MAGIC))), disk))
         return []
     last = segments[-1]
     findings = last.load()

@@ -16,7 +16,7 @@ from hotori.hub.events import Events
 from hotori.hub.hub import Hub
 from hotori.hub.intake import EventIntake, RoutingIntake
 from hotori.hub.listener import PORT, serve_mqtt
-from hotori.hub.queues import Queues
+from hotori.hub.queues import CHECKPOINT_SECONDS, Queues
 from hotori.hub.registration import Registration, own_scope
 from hotori.model.connection_string import IdentityConnection
 from hotori.model.identity import Identity
@@ -26,6 +26,7 @@ from hotori.net.authority import Authority
 from hotori.net.tls import client_context, server_context
 from hotori.routing.router import Router
 from hotori.sdk.endpoint import Endpoint
+from hotori.store.disk import Disk
 from hotori.store.log import Log
 from hotori.store.records import Records
 from hotori.store.segments import SegmentLog
@@ -109,11 +110,14 @@ class SmallHub:
         clock: Callable[[], float] = time.time,
         tls: bool = True,
         input_terms: Terms = INPUT_TERMS,
+        disk: Disk | None = None,
+        checkpoint: float = CHECKPOINT_SECONDS,
     ) -> None:
         self.name, self.address, self.directory = name or address, address, directory
         self.port = PORT
         self._folder, self._device, self._router, self._clock = folder, device, router or Router(), clock
         self._input_terms = input_terms
+        self._disk, self._checkpoint = disk, checkpoint
         self.authority = Authority.open(folder.parent / "authority") if tls else None
         self.stores: list[Records | Log] = []
         self._server: asyncio.Server | None = None
@@ -130,7 +134,9 @@ class SmallHub:
 
     async def start(self) -> None:
         records = SqliteRecords.open(self._folder / "records.db")
-        queues = Queues(SegmentLog.open(self._folder / "queues"), records, self._clock)
+        queues = Queues(
+            SegmentLog.open(self._folder / "queues", disk=self._disk), records, self._clock, checkpoint=self._checkpoint
+        )
         self.events = Events(SegmentLog.open(self._folder / "events"))
         self.intake = RoutingIntake(self._router, queues) if self._device else EventIntake(self.events)
         self.hub = Hub(

@@ -52,7 +52,11 @@ class WireClient:
                 will=will,
             )
         )
-        answer = await client.expect(Connack)
+        try:
+            answer = await client.expect(Connack)
+        except ConnectionError:
+            await client.close()
+            raise
         assert answer.code == 0, f"CONNACK {answer.code}"
         client.session_present = answer.session_present
         return client
