@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LANGUAGE ?= en
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev setup-device demo test check lint types layers docs bench lock vendor clean
+.PHONY: help setup setup-dev setup-device demo test crash check lint types layers docs bench lock vendor clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ demo: $(VENV)/.run ## the main job: PICTURES=20 ends by itself, CAMERA=/dev/vide
 test: $(VENV)/.dev ## every test, beside real brokers, clients and browsers
 	@tools/system-packages
 	$(BIN)/pytest -n $${WORKERS:-2} --dist loadgroup $(TESTS)
+
+crash: $(VENV)/.dev ## kill a hub under load; KILLS=200 times, with random numbers from SEED=1
+	KILLS=$${KILLS:-200} SEED=$${SEED:-1} $(BIN)/pytest -q -s tests/crash
 
 check: lint types layers docs ## style, types, layers and documentation
 
