@@ -18,6 +18,7 @@ AREA_TITLES: Mapping[str, Words] = {
     "network": Words("Addresses, ports and connections", "アドレス・ポート・接続"),
     "storage": Words("Disks and files", "ディスクとファイル"),
     "manifest": Words("Manifests, routes and twins", "マニフェスト・ルート・ツイン"),
+    "events": Words("Routes, endpoints and events", "ルート・エンドポイント・イベント"),
     "images": Words("Images and registries", "イメージとレジストリ"),
     "modules": Words("Modules on a device", "デバイス上のモジュール"),
     "rollouts": Words("Deployments to many devices", "多数のデバイスへのデプロイ"),

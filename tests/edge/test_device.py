@@ -173,6 +173,27 @@ async def test_methods_of_the_agent_are_called_from_the_cloud(tmp_path: Path) ->
     assert refresh.status == 200
 
 
+async def test_the_hub_lists_its_routes_and_explains_them_when_it_is_asked(tmp_path: Path) -> None:
+    async with a_cloud(tmp_path) as cloud:
+        routes = {
+            "up": {"route": "FROM /messages/* WHERE label = 'cat' INTO $upstream", "priority": 2},
+            "bad": "FROM x",
+        }
+        await cloud.hub.twins.replace_desired(HUB, {"schemaVersion": "1.1", "routes": routes})
+        async with living(tmp_path, Cloud("camera"), cloud):
+            await reported(cloud, HUB, lambda values: values.get("lastDesiredStatus", {}).get("code") == 400)
+            listed = await cloud.hub.methods.invoke(HUB, "ListRoutes", connect_timeout=5.0)
+            message = {"moduleId": "camera", "properties": {"label": "dog"}}
+            explained = await cloud.hub.methods.invoke(HUB, "ExplainRoutes", {"message": message})
+            refused = await cloud.hub.methods.invoke(HUB, "ExplainRoutes", {"message": 7})
+
+    [route] = listed.payload["routes"]
+    assert (route["name"], route["endpoint"], route["priority"], route["pending"]) == ("up", "$upstream", 2, 0)
+    assert explained.payload["routes"][0]["condition"]["value"] == "false"
+    assert explained.payload["endpoints"] == []
+    assert refused.status == 400
+
+
 async def test_routes_come_from_the_cloud_and_clients_are_reported(tmp_path: Path) -> None:
     async with a_cloud(tmp_path) as cloud:
         await cloud.hub.twins.replace_desired(AGENT, manifest("camera"))

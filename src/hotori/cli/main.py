@@ -25,11 +25,15 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "deployment": ("hotori.cli.deployment", "deployment", "Deploy to many devices, in waves, and take it back."),
     "logs": ("hotori.cli.logs", "logs", "Show what a module writes."),
     "monitor": ("hotori.cli.monitor", "monitor", "Watch messages arrive in the cloud."),
+    "routes": ("hotori.cli.routes", "routes", "See, check, explain and change where messages go."),
+    "endpoint": ("hotori.cli.endpoint", "endpoint", "Make, list and delete endpoints of the cloud."),
     "twin": ("hotori.cli.twin", "twin", "Show or change the twin of a device or module."),
     "invoke": ("hotori.cli.invoke", "invoke", "Call a method of a device or module."),
     "train": ("hotori.cli.train", "train", "Train a classifier from a folder of labelled photographs."),
     "problem": ("hotori.cli.problem", "problem", "Explain a problem by its code."),
 }
+
+_ALIASES: Mapping[str, str] = {"route": "routes", "endpoints": "endpoint"}
 
 
 class LazyGroup(click.Group):
@@ -39,9 +43,10 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        name = _ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        module, attribute, _ = COMMANDS[cmd_name]
+        module, attribute, _ = COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 

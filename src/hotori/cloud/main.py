@@ -17,11 +17,13 @@ from hotori.cloud.image_pinner import ImagePinner
 from hotori.cloud.listeners import CloudListeners, bind_all, port_of
 from hotori.hub.apply import Deployments
 from hotori.hub.authorities import Authorities
+from hotori.hub.cloud_intake import CloudIntake
+from hotori.hub.cloud_routes import CloudRoutes
+from hotori.hub.endpoints import Endpoints
 from hotori.hub.events import Events
 from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
-from hotori.hub.intake import EventIntake
 from hotori.hub.jobs import Jobs
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
@@ -43,6 +45,7 @@ from hotori.net.tls import server_context
 from hotori.objects.blob_files import BlobFiles
 from hotori.objects.server import objects_app
 from hotori.sdk.connection_file import FILE_NAME, CloudConnection, HubAddress, write_private
+from hotori.sdk.storage import StorageClient
 from hotori.store.data_folder import DataFolder
 from hotori.store.records import Records
 from hotori.store.segments import SegmentLog
@@ -79,7 +82,9 @@ class CloudParts:
     registry: Registry
     records: Records
     events: Events
+    routes: CloudRoutes
     blobs: BlobFiles
+    images: ImageFiles
     credentials: CloudCredentials
 
 
@@ -107,7 +112,8 @@ async def run_cloud(config: CloudConfig, stop: asyncio.Event, portal: PortalFact
         authority = Authority.open(config.data / "authority")
         certificate = authority.issue_server(_names(config))
         parts, policies = await _open_parts(config, stack)
-        await _serve(config, stack, listeners, certificate, parts, policies, portal)
+        deps = await _dependencies(config, stack, listeners, parts, policies, authority)
+        await _serve(config, stack, listeners, certificate, parts, deps, portal)
         connection = _connection(config, listeners, authority, parts.credentials, policies)
         write_private(config.data / FILE_NAME, connection.document())
         stack.callback((config.data / FILE_NAME).unlink, missing_ok=True)
@@ -133,14 +139,17 @@ async def _open_parts(config: CloudConfig, stack: AsyncExitStack) -> tuple[Cloud
     policies = await Policies.open(records, os.urandom)
     registry = Registry(records, time.time, os.urandom)
     vouchers = Vouchers(policies, Authorities(records, time.time, os.urandom))
+    routes = CloudRoutes(records)
+    await routes.load()
     queues = Queues(queue_log, records)
-    hub = Hub(config.name, registry, records, queues, EventIntake(events), vouchers=vouchers)
+    hub = Hub(config.name, registry, records, queues, CloudIntake(events, queues, routes), vouchers=vouchers)
     HubEvents(hub, registry, config.hub_events)
     await hub.start()
     stack.push_async_callback(hub.close)
     blobs = BlobFiles(records, config.data / "objects")
     await blobs.recover()
-    return CloudParts(hub, registry, records, events, blobs, credentials), policies
+    images = ImageFiles(config.data / "images")
+    return CloudParts(hub, registry, records, events, routes, blobs, images, credentials), policies
 
 
 async def _serve(
@@ -149,7 +158,7 @@ async def _serve(
     listeners: CloudListeners,
     certificate: ServerCertificate,
     parts: CloudParts,
-    policies: Policies,
+    deps: ServiceDependencies,
     portal: PortalFactory,
 ) -> None:
     """Start every listener. Off loopback all of them speak TLS; on it, MQTT and the service API do."""
@@ -157,9 +166,8 @@ async def _serve(
     mqtt = await serve_mqtt(parts.hub, ssl_context=context, sock=listeners.mqtt)
     stack.callback(mqtt.close)
     outside = None if is_loopback(config.listen) else certificate
-    image_files = ImageFiles(config.data / "images")
-    service = service_app(await _dependencies(config, stack, listeners, parts, policies, image_files))
-    images = registry_app(image_files, {USER: parts.credentials.registry_password})
+    service = service_app(deps)
+    images = registry_app(parts.images, {USER: parts.credentials.registry_password})
     storage = objects_app(parts.blobs, {ACCOUNT: [parts.credentials.storage_key]})
     tunnel = mqtt_tunnel(parts.hub)
     await stack.enter_async_context(
@@ -171,6 +179,14 @@ async def _serve(
         (portal(parts), listeners.portal, outside),
     ):
         await stack.enter_async_context(HttpServer(app, listener, tls))
+    await deps.endpoints.start()
+    stack.push_async_callback(deps.endpoints.close)
+
+
+def _storage(config: CloudConfig, listeners: CloudListeners, credentials: CloudCredentials) -> StorageConnection:
+    scheme = "http" if is_loopback(config.listen) else "https"
+    url = f"{scheme}://{config.name}:{port_of(listeners.storage)}/{ACCOUNT}"
+    return StorageConnection(ACCOUNT, credentials.storage_key, url)
 
 
 async def _dependencies(
@@ -179,21 +195,35 @@ async def _dependencies(
     listeners: CloudListeners,
     parts: CloudParts,
     policies: Policies,
-    image_files: ImageFiles,
+    authority: Authority,
 ) -> ServiceDependencies:
-    """What the service API works on, with everything in it at work."""
+    """What the service API works on, with everything in it at work but the endpoints, which want the object store."""
     files_host = f"{_service_host(config, listeners)}/{ACCOUNT}"
     grants = StoreGrants(parts.blobs, ACCOUNT, parts.credentials.storage_key, lambda: files_host)
     uploads = FileUploads(parts.records, grants, parts.hub.service_bound, time.time, os.urandom)
     deployments = Deployments(parts.hub, parts.registry)
-    pinner = ImagePinner(image_files, f"{config.name}:{port_of(listeners.registry)}")
+    pinner = ImagePinner(parts.images, f"{config.name}:{port_of(listeners.registry)}")
     rollouts = Rollouts(parts.hub, parts.registry, deployments, Configurations(parts.records, pinner), parts.records)
     await rollouts.start()
     stack.push_async_callback(rollouts.close)
     jobs = Jobs(parts.hub, parts.registry, parts.records, time.time)
     await jobs.start()
     stack.push_async_callback(jobs.close)
-    return ServiceDependencies(parts.hub, parts.registry, policies, parts.events, uploads, deployments, rollouts, jobs)
+    storage = _storage(config, listeners, parts.credentials)
+    endpoints = Endpoints(
+        config.name, parts.routes, parts.hub.queues, lambda: StorageClient(storage, authority.certificate)
+    )
+    return ServiceDependencies(
+        hub=parts.hub,
+        registry=parts.registry,
+        policies=policies,
+        events=parts.events,
+        uploads=uploads,
+        deployments=deployments,
+        rollouts=rollouts,
+        jobs=jobs,
+        endpoints=endpoints,
+    )
 
 
 def _service_host(config: CloudConfig, listeners: CloudListeners) -> str:
@@ -211,13 +241,12 @@ def _connection(
 ) -> CloudConnection:
     scheme = "http" if is_loopback(config.listen) else "https"
     service_host = _service_host(config, listeners)
-    storage_url = f"{scheme}://{config.name}:{port_of(listeners.storage)}/{ACCOUNT}"
     portal_url = f"{scheme}://{config.name}:{port_of(listeners.portal)}"
     return CloudConnection(
         hub=HubAddress(config.name, port_of(listeners.mqtt), port_of(listeners.https)),
         ca=authority.certificate,
         service=Secret(policies.owner.connection(service_host).format()),
-        storage=Secret(StorageConnection(ACCOUNT, credentials.storage_key, storage_url).format()),
+        storage=Secret(_storage(config, listeners, credentials).format()),
         registry_address=f"{config.name}:{port_of(listeners.registry)}",
         registry_username=USER,
         registry_password=credentials.registry_password,

@@ -19,6 +19,7 @@ from hotori.edge.agent_methods import AgentMethods
 from hotori.edge.control import Control
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.enrolment import EnrolmentFile
+from hotori.edge.hub_methods import HubMethods
 from hotori.edge.hub_settings import Clients, HubSettings, hub_report
 from hotori.edge.listeners import EdgeListeners
 from hotori.edge.module_environment import Surroundings
@@ -218,7 +219,8 @@ class EdgeDevice:
             tasks=self._tasks,
         )
         self.upstream.answer_methods(Identity(self.identity.device, EDGE_AGENT), methods.call)
-        self.upstream.answer_methods(Identity(self.identity.device, EDGE_HUB), self._call_hub)
+        hub_methods = HubMethods(lambda: self._intake.router, self.hub.queues, self.scope.want)
+        self.upstream.answer_methods(Identity(self.identity.device, EDGE_HUB), hub_methods.call)
 
     def _watch(self) -> None:
         self.hub.sessions.watchers.append(self._clients.presence)
@@ -241,15 +243,6 @@ class EdgeDevice:
 
     def _report_hub(self) -> None:
         self._hub_twin.report(hub_report(self.settings, self._clients))
-
-    async def _call_hub(self, name: str, payload: Json) -> tuple[int, Json]:
-        """The one method of `$edgeHub` (contract 4.2)."""
-        if name.lower() != "refreshdevicescopeidentitycache":
-            return 404, {"message": f"{name} is not a method of the hub"}
-        if not isinstance(payload, dict) or not isinstance(payload.get("deviceIds"), list):
-            return 400, {"message": "deviceIds must be a list of identities"}
-        self.scope.want()
-        return 200, None
 
     def _scope_changed(self, identities: Iterable[Identity]) -> None:
         """The agent may have waited for an identity; whoever was removed, or has other keys, is put out."""

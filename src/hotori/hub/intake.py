@@ -95,3 +95,5 @@ def _endpoint(destination: Destination) -> str:
             return input_endpoint(module, name)
         case Upstream():
             return ""
+        case _:
+            raise AssertionError("a route of an edge device leads to a module or up")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hotori.problems import (
     engines,
+    events,
     gateway,
     identity,
     images,
@@ -23,6 +24,7 @@ AREAS: dict[str, tuple[Kind, ...]] = {
     "network": network.KINDS,
     "storage": storage.KINDS,
     "manifest": manifest.KINDS,
+    "events": events.KINDS,
     "images": images.KINDS,
     "modules": modules.KINDS,
     "rollouts": rollouts.KINDS,

@@ -70,7 +70,7 @@ ROUTE_INVALID = Kind(
         "FROM 送信元 [WHERE 条件] INTO 宛先 の形で書いてください。例: FROM /messages/modules/camera/outputs/* INTO $upstream、"
         '… INTO BrokeredEndpoint("/modules/classifier/inputs/pictures")',
     ),
-    commands=("hotori deploy --check FILE",),
+    commands=("hotori routes check FILE", "hotori deploy --check FILE"),
 )
 
 KINDS = (TWIN_INVALID, MANIFEST_MALFORMED, PLACEHOLDER_LEFT, SCHEMA_UNSUPPORTED, ROUTE_INVALID)

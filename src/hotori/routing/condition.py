@@ -7,14 +7,14 @@ where both sides are known and differ, the route is refused; application propert
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hotori.routing.body_query import BodyQuery
 from hotori.routing.facts import Facts
 from hotori.routing.fault import RouteFaultError
 from hotori.routing.functions import FUNCTIONS, TWIN_CHANGE_INCLUDES, Function, includes
-from hotori.routing.lexer import Token, TokenKind
+from hotori.routing.lexer import Token, TokenKind, tokenize
 from hotori.routing.value import (
     COMPARISONS,
     UNDEFINED,
@@ -53,23 +53,39 @@ _BODY = "$body."
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A part of a condition: what type it has, how to ask it, where it begins, how deep it is."""
+    """A part of a condition: what type it has, how to ask it, which of the route's characters it stands at (`end`
+    is behind the last), how deep it is. `parts` are the operands that it was made of, for who wants to explain it.
+    """
 
     type: ValueType
     evaluate: Evaluate
     at: int
+    end: int
     depth: int = 1
+    parts: tuple[Operand, ...] = ()
+    literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A whole condition."""
+    """A whole condition. `evaluate` is its closure; `operand` the tree that it was made of."""
 
     evaluate: Evaluate
+    operand: Operand
 
     def holds(self, facts: Facts) -> bool:
         """Whether it is true; false and undefined are both a no."""
         return self.evaluate(facts) is True
+
+
+def parse_condition(text: str) -> Condition:
+    """Read a condition that stands alone, as a filter. Raises RouteFaultError."""
+    parser = ConditionParser(tokenize(text), 0)
+    condition = parser.parse()
+    rest = parser.token
+    if rest.kind is not TokenKind.END:
+        raise _no_operator(rest)
+    return condition
 
 
 class ConditionParser:
@@ -87,18 +103,14 @@ class ConditionParser:
     def parse(self) -> Condition:
         """Raises RouteFaultError."""
         operand = self._expression(0)
-        if self._token.kind is not TokenKind.END and not self._token.is_word("into"):
-            raise RouteFaultError(
-                self._token.at,
-                f"INTO or an operator such as = or AND is needed here, and there is {self._token.text}",
-                f"ここには INTO か = や AND などの演算子が必要ですが、{self._token.text} があります",
-            )
+        if self.token.kind is not TokenKind.END and not self.token.is_word("into"):
+            raise _no_operator(self.token)
         _require(operand, ValueType.TRUTH, "WHERE")
-        return Condition(operand.evaluate)
+        return Condition(operand.evaluate, operand)
 
     def _expression(self, loosest: int) -> Operand:
         left = self._unary()
-        while (binding := _binding(self._token)) > loosest:
+        while (binding := _binding(self.token)) > loosest:
             sign = self._take()
             right = self._expression(binding)
             left = _combine(sign, left, right)
@@ -109,10 +121,10 @@ class ConditionParser:
     def _unary(self) -> Operand:
         self._nesting += 1
         if self._nesting > DEEPEST_NESTING:
-            raise RouteFaultError(self._token.at, "the condition is nested too deeply", "条件の入れ子が深すぎます")
-        if self._token.is_word("not"):
+            raise RouteFaultError(self.token.at, "the condition is nested too deeply", "条件の入れ子が深すぎます")
+        if self.token.is_word("not"):
             operand = _not(self._take(), self._unary())
-        elif self._token.is_sign("-"):
+        elif self.token.is_sign("-"):
             operand = _negate(self._take(), self._unary())
         else:
             operand = self._primary()
@@ -123,26 +135,24 @@ class ConditionParser:
         token = self._take()
         if token.kind in (TokenKind.TEXT, TokenKind.NUMBER):
             kind = ValueType.TEXT if token.kind is TokenKind.TEXT else ValueType.NUMBER
-            return _constant(kind, token.value, token.at)
+            return _constant(kind, token.value, token)
         if token.is_sign("("):
             operand = self._expression(0)
-            self._expect(")")
-            return operand
+            return replace(operand, at=token.at, end=self._expect(")").end)
         if token.is_sign("{"):
-            return self._escaped()
+            return self._escaped(token)
         if token.kind is TokenKind.SYSTEM:
             return _dollar(token)
         if token.kind is TokenKind.WORD and not token.is_word(*KEYWORDS, "and", "or"):
-            return self._call(token) if self._token.is_sign("(") else _name(token)
+            return self._call(token) if self.token.is_sign("(") else _name(token)
         raise _missing_value(token)
 
-    def _escaped(self) -> Operand:
+    def _escaped(self, brace: Token) -> Operand:
         """`{$name}`: never an application property."""
         token = self._take()
         if token.kind is not TokenKind.SYSTEM:
             raise RouteFaultError(token.at, "{ is followed by a $name and }", "{ の後には $名前 と } が必要です")
-        self._expect("}")
-        return _system_or_body(token)
+        return replace(_system_or_body(token), at=brace.at, end=self._expect("}").end)
 
     def _call(self, name: Token) -> Operand:
         self._take()
@@ -156,12 +166,11 @@ class ConditionParser:
                 f"この送信元に関数 {name.text} はありません",
             )
         arguments: list[Operand] = []
-        while not self._token.is_sign(")"):
+        while not self.token.is_sign(")"):
             if arguments:
                 self._expect(",")
             arguments.append(self._expression(0))
-        self._expect(")")
-        return _called(name, function, arguments)
+        return _called(name, function, arguments, self._expect(")").end)
 
     def _twin_change_includes(self, name: Token) -> Operand:
         path = self._take()
@@ -169,21 +178,22 @@ class ConditionParser:
             raise RouteFaultError(
                 path.at, "a path such as properties.reported.x is needed", "プロパティのパスが必要です"
             )
-        self._expect(")")
+        end = self._expect(")").end
         query = BodyQuery.parse(path.text, path.at)
-        return Operand(ValueType.TRUTH, lambda facts: includes(query.find(facts.body())), name.at)
+        return Operand(ValueType.TRUTH, lambda facts: includes(query.find(facts.body())), name.at, end)
 
     @property
-    def _token(self) -> Token:
+    def token(self) -> Token:
+        """The next token that was not read."""
         return self._tokens[self.position]
 
     def _take(self) -> Token:
-        token = self._token
+        token = self.token
         if token.kind is not TokenKind.END:
             self.position += 1
         return token
 
-    def _expect(self, sign: str) -> None:
+    def _expect(self, sign: str) -> Token:
         token = self._take()
         if not token.is_sign(sign):
             raise RouteFaultError(
@@ -191,6 +201,7 @@ class ConditionParser:
                 f"{sign} is needed here, not {_shown(token)}",
                 f"ここには {sign} が必要です（{_shown(token)}）",
             )
+        return token
 
 
 def _binding(token: Token) -> int:
@@ -203,6 +214,14 @@ def _shown(token: Token) -> str:
     return token.text or "(end)"
 
 
+def _no_operator(token: Token) -> RouteFaultError:
+    return RouteFaultError(
+        token.at,
+        f"INTO or an operator such as = or AND is needed here, and there is {token.text}",
+        f"ここには INTO か = や AND などの演算子が必要ですが、{token.text} があります",
+    )
+
+
 def _missing_value(token: Token) -> RouteFaultError:
     return RouteFaultError(
         token.at,
@@ -211,17 +230,17 @@ def _missing_value(token: Token) -> RouteFaultError:
     )
 
 
-def _constant(kind: ValueType, value: Value, at: int) -> Operand:
-    return Operand(kind, lambda _: value, at)
+def _constant(kind: ValueType, value: Value, token: Token) -> Operand:
+    return Operand(kind, lambda _: value, token.at, token.end, literal=True)
 
 
 def _name(token: Token) -> Operand:
     """A word: one of the four literals (lower case only), or an application property."""
     if token.text in _LITERALS:
         kind, value = _LITERALS[token.text]
-        return _constant(kind, value, token.at)
+        return _constant(kind, value, token)
     name = token.text.lower()
-    return Operand(ValueType.TEXT, lambda facts: facts.application_property(name), token.at)
+    return Operand(ValueType.TEXT, lambda facts: facts.application_property(name), token.at, token.end)
 
 
 def _dollar(token: Token) -> Operand:
@@ -235,15 +254,15 @@ def _dollar(token: Token) -> Operand:
         own = facts.application_property(name)
         return otherwise(facts) if own is UNDEFINED else own
 
-    return Operand(alternative.type, evaluate, token.at)
+    return Operand(alternative.type, evaluate, token.at, token.end)
 
 
 def _system_or_body(token: Token) -> Operand:
     if token.text.lower().startswith(_BODY):
         query = BodyQuery.parse(token.text[len(_BODY) :], token.at + len(_BODY))
-        return Operand(ValueType.ANY, lambda facts: query.find(facts.body()), token.at)
+        return Operand(ValueType.ANY, lambda facts: query.find(facts.body()), token.at, token.end)
     name = token.text[1:].lower()
-    return Operand(ValueType.TEXT, lambda facts: facts.system_property(name), token.at)
+    return Operand(ValueType.TEXT, lambda facts: facts.system_property(name), token.at, token.end)
 
 
 def _require(operand: Operand, wanted: ValueType, by: str) -> None:
@@ -260,7 +279,10 @@ def _require(operand: Operand, wanted: ValueType, by: str) -> None:
 
 def _not(sign: Token, operand: Operand) -> Operand:
     _require(operand, ValueType.TRUTH, "NOT")
-    return Operand(ValueType.TRUTH, lambda facts: logical_not(operand.evaluate(facts)), sign.at, operand.depth + 1)
+    ask = operand.evaluate
+    return Operand(
+        ValueType.TRUTH, lambda facts: logical_not(ask(facts)), sign.at, operand.end, operand.depth + 1, (operand,)
+    )
 
 
 def _negate(sign: Token, operand: Operand) -> Operand:
@@ -270,14 +292,14 @@ def _negate(sign: Token, operand: Operand) -> Operand:
         value = operand.evaluate(facts)
         return -value if is_number(value) else (0.0 if value is None else UNDEFINED)
 
-    return Operand(ValueType.NUMBER, evaluate, sign.at, operand.depth + 1)
+    return Operand(ValueType.NUMBER, evaluate, sign.at, operand.end, operand.depth + 1, (operand,))
 
 
 def _combine(token: Token, left: Operand, right: Operand) -> Operand:
     """Two operands and what stands between them, their types checked."""
     sign = token.text.lower()
     kind, evaluate = _binary(sign, left, right)
-    return Operand(kind, evaluate, left.at, max(left.depth, right.depth) + 1)
+    return Operand(kind, evaluate, left.at, right.end, max(left.depth, right.depth) + 1, (left, right))
 
 
 def _binary(sign: str, left: Operand, right: Operand) -> tuple[ValueType, Evaluate]:
@@ -334,7 +356,7 @@ def _coalesce(value: Value, otherwise: Evaluate, facts: Facts) -> Value:
     return otherwise(facts) if value is UNDEFINED else value
 
 
-def _called(name: Token, function: Function, arguments: list[Operand]) -> Operand:
+def _called(name: Token, function: Function, arguments: list[Operand], end: int) -> Operand:
     if not function.least <= len(arguments) <= function.most:
         wanted = str(function.least) if function.least == function.most else f"{function.least}-{function.most}"
         raise RouteFaultError(
@@ -346,4 +368,11 @@ def _called(name: Token, function: Function, arguments: list[Operand]) -> Operan
         _require(argument, function.wanted(index), name.text)
     asked = tuple(argument.evaluate for argument in arguments)
     depth = max(argument.depth for argument in arguments) + 1
-    return Operand(function.result, lambda facts: function.call([ask(facts) for ask in asked]), name.at, depth)
+    return Operand(
+        function.result,
+        lambda facts: function.call([ask(facts) for ask in asked]),
+        name.at,
+        end,
+        depth,
+        tuple(arguments),
+    )

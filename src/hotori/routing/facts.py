@@ -7,34 +7,22 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from hotori.model.identity import Identity
 from hotori.model.json import Json
 from hotori.model.message import Message
+from hotori.model.message_document import WIRE_KEYS
 from hotori.routing.value import UNDEFINED, Lack, Value
 
 _CODECS = frozenset({"utf-8", "utf-16", "utf-32"})
-
-# The names of contract 5.2 in lower case, and the wire keys of 1.6 that carry them.
-_WIRE_KEYS: Mapping[str, str] = MappingProxyType(
-    {
-        "messageid": "mid",
-        "correlationid": "cid",
-        "cid": "cid",
-        "userid": "uid",
-        "contenttype": "ct",
-        "contentencoding": "ce",
-        "messageschema": "schema",
-        "creationtime": "ctime",
-        "absolute-expiry-time": "exp",
-        "iothub-interface-id": "ifid",
-        "dt-subject": "sub",
-    }
-)
 
 _STAMPED: Mapping[str, Callable[[Message], str | None]] = MappingProxyType(
     {
         "connectiondeviceid": lambda message: message.sender.device if message.sender else None,
         "connectionmoduleid": lambda message: message.sender.module if message.sender else None,
         "outputname": lambda message: message.output,
+        "ack": lambda message: message.system.get("ack") or message.properties.get("iothub-ack"),
+        "operation": lambda message: message.properties.get("iothub-operation"),
+        "edgehuborigininterface": lambda message: _origin(message.sender),
         "enqueuedtime": lambda message: _iso(message.enqueued_at) if message.enqueued_at else None,
     }
 )
@@ -62,7 +50,7 @@ class Facts:
         if stamped := _STAMPED.get(name):
             value = stamped(self.message)
             return UNDEFINED if value is None else value
-        key = _WIRE_KEYS.get(name, name)
+        key = WIRE_KEYS.get(name, name)
         if (found := self.message.system.get(key)) is not None:
             return found
         return next((value for known, value in self.message.system.items() if known.lower() == key), UNDEFINED)
@@ -80,7 +68,7 @@ def _read_body(message: Message) -> Json | Lack:
     if media_type != "application/json" or encoding not in _CODECS:
         return UNDEFINED
     try:
-        document = json.loads(message.body.decode(encoding), parse_constant=_refuse_constant)
+        document = json.loads(message.body.decode(encoding).removeprefix("\ufeff"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return UNDEFINED
     return document if isinstance(document, dict) else UNDEFINED
@@ -88,6 +76,11 @@ def _read_body(message: Message) -> Json | Lack:
 
 def _refuse_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
+
+
+def _origin(sender: Identity | None) -> str | None:
+    """Modules are inside the edge device, devices behind it (contract 5.3)."""
+    return None if sender is None else "internal" if sender.module else "downstream"
 
 
 def _iso(seconds: float) -> str:

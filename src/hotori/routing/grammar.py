@@ -3,7 +3,8 @@
 ```
 route  := [SELECT *] FROM source [WHERE condition] INTO sink
 source := ( "/" ( name | "*" ) )+
-sink   := $upstream | BrokeredEndpoint("/modules/{m}/inputs/{i}")
+sink   := $upstream | BrokeredEndpoint("/modules/{m}/inputs/{i}")       on an edge device
+        | $events   | Endpoint("{name}")                                in the cloud
 ```
 
 Keywords in any case of letters, white space and `/* comments */` anywhere between.
@@ -15,11 +16,12 @@ import re
 from dataclasses import dataclass
 
 from hotori.routing.condition import KEYWORDS, Condition, ConditionParser
-from hotori.routing.endpoint import Endpoint, ModuleInput, Upstream
+from hotori.routing.endpoint import Endpoint, EventLog, ModuleInput, NamedEndpoint, Sinks, Upstream
 from hotori.routing.fault import RouteFaultError
 from hotori.routing.lexer import Token, TokenKind, tokenize
 from hotori.routing.source import TWIN_CHANGES, source_prefix
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODULE_INPUT = re.compile(r"/?modules/([^/\s]+)/inputs/([^/\s]+)/?", re.IGNORECASE)
 
 
@@ -32,15 +34,16 @@ class Route:
     endpoint: Endpoint
 
 
-def parse_route(text: str) -> Route:
+def parse_route(text: str, sinks: Sinks = Sinks.EDGE) -> Route:
     """Read a route. Raises RouteFaultError."""
-    return _RouteParser(tokenize(text)).parse()
+    return _RouteParser(tokenize(text), sinks).parse()
 
 
 class _RouteParser:
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], sinks: Sinks) -> None:
         self._tokens = tokens
         self._position = 0
+        self._sink = self._cloud_sink if sinks is Sinks.CLOUD else self._edge_sink
 
     def parse(self) -> Route:
         if self._token.is_word("select"):
@@ -80,19 +83,36 @@ class _RouteParser:
         self._position = parser.position
         return condition
 
-    def _sink(self) -> Endpoint:
+    def _cloud_sink(self) -> Endpoint:
+        token = self._take()
+        if token.kind is TokenKind.SYSTEM and token.text.lower() == "$events":
+            return EventLog()
+        if not token.is_word("endpoint"):
+            raise _needed(token, '$events or Endpoint("NAME")', '$events か Endpoint("名前")')
+        name, match = self._quoted(_NAME)
+        if match is None:
+            raise _needed(name, "an endpoint's name in quotes", "引用符で囲んだエンドポイント名")
+        return NamedEndpoint(match[0])
+
+    def _edge_sink(self) -> Endpoint:
         token = self._take()
         if token.kind is TokenKind.SYSTEM and token.text.lower() == "$upstream":
             return Upstream()
         if not token.is_word("brokeredendpoint"):
             raise _needed(token, "$upstream or BrokeredEndpoint(…)", "$upstream か BrokeredEndpoint(…)")
-        self._sign("(")
-        path = self._take()
-        match = _MODULE_INPUT.fullmatch(str(path.value)) if path.kind is TokenKind.TEXT else None
+        path, match = self._quoted(_MODULE_INPUT)
         if match is None:
             raise _needed(path, '"/modules/MODULE/inputs/INPUT"', '"/modules/モジュール/inputs/入力" の形')
-        self._sign(")")
         return ModuleInput(match[1], match[2])
+
+    def _quoted(self, pattern: re.Pattern[str]) -> tuple[Token, re.Match[str] | None]:
+        """A text in brackets, and how it fits a pattern."""
+        self._sign("(")
+        token = self._take()
+        match = pattern.fullmatch(str(token.value)) if token.kind is TokenKind.TEXT else None
+        if match is not None:
+            self._sign(")")
+        return token, match
 
     @property
     def _token(self) -> Token:

@@ -13,7 +13,7 @@ from hotori.model.message import Message
 from hotori.problems import Problem
 from hotori.problems.manifest import ROUTE_INVALID
 from hotori.routing.condition import Evaluate
-from hotori.routing.endpoint import Endpoint, ModuleInput, Upstream
+from hotori.routing.endpoint import Endpoint, ModuleInput, Sinks, Upstream
 from hotori.routing.facts import Facts
 from hotori.routing.fault import RouteFaultError
 from hotori.routing.grammar import Route, parse_route
@@ -46,6 +46,11 @@ class Destination:
     time_to_live: int
     routes: tuple[str, ...]
 
+    @property
+    def best(self) -> str:
+        """The route that decided."""
+        return self.routes[0]
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledRoute:
@@ -65,18 +70,20 @@ class Router:
         self._always: dict[str, tuple[Destination, ...]] = {}
 
     @classmethod
-    def compile(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "") -> Router:
+    def compile(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "", sinks: Sinks = Sinks.EDGE) -> Router:
         """Understand every route, or raise `route-invalid` for the first that is wrong.
 
         `at` is the JSON pointer of the configuration, for the problem's words.
         """
-        router, problems = cls.compile_each(config, at)
+        router, problems = cls.compile_each(config, at, sinks)
         if problems:
             raise problems[0]
         return router
 
     @classmethod
-    def compile_each(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "") -> tuple[Router, list[Problem]]:
+    def compile_each(
+        cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "", sinks: Sinks = Sinks.EDGE
+    ) -> tuple[Router, list[Problem]]:
         """A router of the routes that are right, and a problem `route-invalid` for each that is not."""
         specs, lives = (
             (config.routes, config.time_to_live) if isinstance(config, HubConfig) else (config, DEFAULT_TIME_TO_LIVE)
@@ -85,7 +92,7 @@ class Router:
         problems: list[Problem] = []
         for spec in specs.values():
             try:
-                routes.append(CompiledRoute(spec, parse_route(spec.text), spec.time_to_live or lives))
+                routes.append(CompiledRoute(spec, parse_route(spec.text, sinks), spec.time_to_live or lives))
             except RouteFaultError as fault:
                 problems.append(_problem(spec, fault, at))
         return cls(routes), problems

@@ -206,6 +206,11 @@ class ServiceClient:
         headers = {name: value for name, value in named.items() if value is not None}
         await self._send("POST", f"{_path(Identity(device))}/messages/devicebound", body, headers)
 
+    async def event(self, offset: int) -> JsonObject:
+        """The event at an offset, or the first after it. Raises `event-missing` where there is none."""
+        event: JsonObject = await self._ask("GET", f"/messages/events/{offset}")
+        return event
+
     async def events(self, from_: str | int = "latest", device: str | None = None) -> AsyncGenerator[JsonObject, None]:
         """Messages of the hub's devices, for ever: from "earliest", "latest" or an offset on.
 

@@ -13,12 +13,14 @@ from hotori.cloud.blob_grants import StoreGrants
 from hotori.cloud.front import with_storage
 from hotori.hub.apply import Deployments
 from hotori.hub.authorities import Authorities
+from hotori.hub.cloud_intake import CloudIntake
+from hotori.hub.cloud_routes import CloudRoutes
 from hotori.hub.courier import DEVICE_TERMS, Terms
+from hotori.hub.endpoints import EndpointRules, Endpoints
 from hotori.hub.events import Events
 from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
-from hotori.hub.intake import EventIntake
 from hotori.hub.jobs import Jobs
 from hotori.hub.listener import PORT, mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
@@ -29,7 +31,7 @@ from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.app import service_app
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.hub.vouchers import Vouchers
-from hotori.model.connection_string import IdentityConnection, ServiceConnection
+from hotori.model.connection_string import IdentityConnection, ServiceConnection, StorageConnection
 from hotori.model.identity import Identity
 from hotori.model.secret import Secret
 from hotori.net.authority import Authority
@@ -38,9 +40,11 @@ from hotori.net.ports import bind
 from hotori.net.tls import client_context, server_context
 from hotori.objects.blob_files import BlobFiles
 from hotori.objects.server import objects_app
+from hotori.sdk.backoff import Backoff
 from hotori.sdk.connection import HubConnection
 from hotori.sdk.endpoint import Endpoint, key_tokens
 from hotori.sdk.service import ServiceClient
+from hotori.sdk.storage import StorageClient
 from hotori.store.segments import SegmentLog
 from hotori.store.sqlite import SqliteRecords
 
@@ -64,6 +68,8 @@ class CloudHub:
     ) -> None:
         self.address = address
         self._hub_events, self._device_terms = hub_events, device_terms
+        self.endpoint_rules = EndpointRules(clock=clock, backoff=Backoff(0.01, 0.05))
+        self.storage: StorageConnection | None = None
         self.clock = clock
         self.authority = Authority.open(folder / "authority")
         self._certificate = self.authority.issue_server([address])
@@ -98,12 +104,15 @@ class CloudHub:
         self.events = Events(SegmentLog.open(self._folder / "events"))
         queues = Queues(SegmentLog.open(self._folder / "queues"), self.records, self.clock)
         self.authorities = Authorities(self.records, self.clock)
+        self.routes = CloudRoutes(self.records)
+        await self.routes.load()
+        intake = CloudIntake(self.events, queues, self.routes)
         self.hub = Hub(
             self.address,
             self.registry,
             self.records,
             queues,
-            EventIntake(self.events),
+            intake,
             device_terms=self._device_terms,
             vouchers=Vouchers(self.policies, self.authorities),
             clock=self.clock,
@@ -112,6 +121,8 @@ class CloudHub:
         await self.hub.start()
         context = server_context(self._certificate.cert_path, self._certificate.key_path, asks_clients=True)
         self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
+        self.endpoints = Endpoints(self.address, self.routes, queues, self.own_storage, self.endpoint_rules)
+        await self.endpoints.start()
         key = Secret(base64.b64encode(bytes(32)).decode())
         self.blobs = BlobFiles(self.records, self._folder / "objects", self.clock)
         grants = StoreGrants(self.blobs, ACCOUNT, key, lambda: f"{self.host}/{ACCOUNT}")
@@ -131,6 +142,7 @@ class CloudHub:
             deployments=deployments,
             rollouts=self.rollouts,
             jobs=self.jobs,
+            endpoints=self.endpoints,
             clock=self.clock,
         )
         app = with_storage(service_app(deps), objects_app(self.blobs, {ACCOUNT: [key]}, self.clock), ACCOUNT)
@@ -145,10 +157,16 @@ class CloudHub:
         await self.jobs.close()
         self._mqtt.close()
         await self.rollouts.close()
+        await self.endpoints.close()
         await self.hub.close()
         await self.events.close()
         await self.records.close()
         self._mqtt = self._http = None
+
+    def own_storage(self) -> StorageClient:
+        """A client of the object store that the test has put into `storage`."""
+        assert self.storage is not None, "this cloud has no object store"
+        return StorageClient(self.storage)
 
     @property
     def host(self) -> str:

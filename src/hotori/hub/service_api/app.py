@@ -27,6 +27,7 @@ from hotori.hub.service_api import (
     methods,
     modules,
     query,
+    routing,
     scope,
     service_bound,
     twins,
@@ -128,6 +129,16 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("GET", "/jobs/v2/{job}", _SERVANT, jobs.get_job),
     ("POST", "/jobs/v2/{job}/cancel", _SERVANT, jobs.cancel_job),
     ("GET", "/messages/events", _SERVANT, events.stream_events),
+    ("GET", "/messages/events/{offset:int}", _SERVANT, events.get_event),
+    ("GET", "/routing", _SERVANT, routing.get_routing),
+    ("PATCH", "/routing", _SERVANT, routing.patch_routing),
+    ("POST", "/routing/explain", _SERVANT, routing.explain_message),
+    ("PUT", "/routing/routes/{name}", _SERVANT, routing.put_route),
+    ("DELETE", "/routing/routes/{name}", _SERVANT, routing.delete_route),
+    ("GET", "/routing/endpoints/{name}/deadletters", _SERVANT, routing.list_dead_letters),
+    ("POST", "/routing/endpoints/{name}/deadletters/retry", _SERVANT, routing.retry_dead_letters),
+    ("PUT", "/routing/endpoints/{name}", _SERVANT, routing.put_endpoint),
+    ("DELETE", "/routing/endpoints/{name}", _SERVANT, routing.delete_endpoint),
 )
 
 

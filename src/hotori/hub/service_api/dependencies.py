@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hotori.hub.apply import Deployments
+from hotori.hub.endpoints import Endpoints
 from hotori.hub.events import Events
 from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
@@ -28,4 +29,5 @@ class ServiceDependencies:
     deployments: Deployments
     rollouts: Rollouts
     jobs: Jobs
+    endpoints: Endpoints
     clock: Callable[[], float] = time.time

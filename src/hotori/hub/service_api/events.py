@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -12,11 +11,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hotori.hub.events import Event, Start
-from hotori.hub.moment import written_time
+from hotori.hub.service_api.answer import json_answer
 from hotori.hub.service_api.call import Call
-from hotori.model.json import Json, JsonObject
-from hotori.model.message import Message
+from hotori.model.json import JsonObject
+from hotori.model.message_document import message_document
 from hotori.problems import Problem
+from hotori.problems.events import EVENT_MISSING
 from hotori.problems.service import REQUEST_MALFORMED
 
 KEEP_ALIVE = 15.0
@@ -25,7 +25,6 @@ KEEP_ALIVE = 15.0
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _ENDS: dict[str, Start] = {"latest": "latest", "earliest": "earliest"}
 _ALIVE = b": alive\n\n"
-_JSON_TYPE = "application/json"
 
 
 async def stream_events(call: Call) -> Response:
@@ -34,6 +33,15 @@ async def stream_events(call: Call) -> Response:
     start = read_start(query.get("from", "latest"), call.request.headers.get("last-event-id"))
     place = events.next if start == "latest" else events.first if start == "earliest" else start
     return EventStream(events.subscribe(place), place, query.get("device"))
+
+
+async def get_event(call: Call) -> Response:
+    """The event at an offset, or the first after it that is kept. Raises `event-missing`."""
+    offset = int(call.request.path_params["offset"])
+    found = await call.deps.events.read(offset, 1)
+    if not found:
+        raise Problem(EVENT_MISSING, offset=offset, next=call.deps.events.next)
+    return json_answer(event_document(found[0]))
 
 
 def read_start(text: str, last_id: str | None) -> Start:
@@ -49,29 +57,7 @@ def read_start(text: str, last_id: str | None) -> Start:
 
 def event_document(event: Event) -> JsonObject:
     """An event as JSON. The body is a value if the sender says that it is JSON and it is; else base64."""
-    message = event.message
-    sender = message.sender
-    return {
-        "offset": event.offset,
-        "enqueuedTime": written_time(message.enqueued_at),
-        "deviceId": sender.device if sender else None,
-        "moduleId": sender.module if sender else None,
-        "output": message.output,
-        "properties": dict(message.properties),
-        "system": dict(message.system),
-        "body": _body(message),
-    }
-
-
-def _body(message: Message) -> Json:
-    if (message.content_type or "").partition(";")[0].strip().lower() == _JSON_TYPE:
-        try:
-            value: Json = msgspec.json.decode(message.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-        else:
-            return value
-    return {"base64": base64.b64encode(message.body).decode()}
+    return {"offset": event.offset, **message_document(event.message)}
 
 
 class EventStream(Response):
