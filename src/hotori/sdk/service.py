@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any
@@ -39,6 +40,8 @@ _TIMEOUT = 30.0
 _SILENCE = 45.0
 """Seconds without a byte after which an event stream counts as lost; a living one speaks every 15."""
 _PAGE = 1000
+_FEEDBACK = "/messages/serviceBound/feedback"
+_NOTHING = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +179,14 @@ class ServiceClient:
 
     async def query(self, text: str) -> list[JsonObject]:
         """All rows of a query (contract 2.5). Raises `query-invalid`."""
+        return await self.pages("POST", "/devices/query", {"query": text})
+
+    async def pages(self, method: str, path: str, body: Json = None) -> list[JsonObject]:
+        """What comes in pages, whole."""
         rows: list[JsonObject] = []
         headers = {"x-ms-max-item-count": str(_PAGE)}
         while True:
-            response = await self._send("POST", "/devices/query", {"query": text}, headers)
+            response = await self._send(method, path, body, headers)
             rows += response.json()
             continuation = response.headers.get("x-ms-continuation")
             if not continuation:
@@ -195,9 +202,17 @@ class ServiceClient:
         message_id: str | None = None,
         content_type: str | None = None,
         content_encoding: str | None = None,
+        ack: str | None = None,
+        time_to_live: float | None = None,
     ) -> None:
-        """Queue a message for a device. Raises `device-unknown`, `device-queue-full`, `message-too-large`."""
+        """Queue a message for a device. Raises `device-unknown`, `device-queue-full`, `message-too-large`.
+
+        `ack` asks for feedback: positive, negative or full. Seconds to live: an hour unless given, at most two days.
+        """
+        expiry = None if time_to_live is None else datetime.fromtimestamp(self._clock() + time_to_live, UTC)
         named = {
+            "iothub-ack": ack,
+            "iothub-expiry": expiry.isoformat() if expiry else None,
             "iothub-messageid": message_id,
             "iothub-contenttype": content_type,
             "iothub-contentencoding": content_encoding,
@@ -210,6 +225,19 @@ class ServiceClient:
         """The event at an offset, or the first after it. Raises `event-missing` where there is none."""
         event: JsonObject = await self._ask("GET", f"/messages/events/{offset}")
         return event
+
+    async def feedback(self) -> list[JsonObject]:
+        """What became of messages that asked for it (contract 2.8), as far as it is known; told once."""
+        records: list[JsonObject] = []
+        while (response := await self._send("GET", _FEEDBACK)).status_code != _NOTHING:
+            records += response.json()
+            await self._send("DELETE", f"{_FEEDBACK}/{response.headers['etag'].strip(chr(34))}")
+        return records
+
+    async def purge_messages(self, device: str) -> int:
+        """Let go of the messages that wait for a device; how many. Raises `device-unknown`."""
+        answer = await self._ask("DELETE", f"{_path(Identity(device))}/commands")
+        return int(answer["totalMessagesPurged"])
 
     async def events(self, from_: str | int = "latest", device: str | None = None) -> AsyncGenerator[JsonObject, None]:
         """Messages of the hub's devices, for ever: from "earliest", "latest" or an offset on.
