@@ -12,7 +12,7 @@ from hotori.runtimes.engine import Engine
 from hotori.testing.engines import TestEngine
 from hotori.testing.registry_server import TinyImages
 from hotori.testing.runtime_suite import RuntimeSuite
-from tests.runtimes.conftest import remove_all
+from tests.engine_fixtures import remove_all
 
 pytestmark = pytest.mark.xdist_group("engines")
 

@@ -24,6 +24,8 @@ _READY = Words(
     "  接続情報  {file}",
 )
 
+_ENGINES = {"docker": "unix:///run/docker.sock", "podman": "unix:///run/podman/podman.sock"}
+
 
 @click.group()
 def edge() -> None:
@@ -47,10 +49,28 @@ for command in COMMANDS:
 @click.option(
     "--hub-https-port", type=PORT, default=443, show_default=True, help="The cloud's, with --connection-string."
 )
-@click.option("--listen", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--listen",
+    default="",
+    help="The address to listen on; unless given 127.0.0.1, or with a container engine this machine's address in the "
+    "modules' network.",
+)
 @click.option("--name", help="The name that modules and devices behind this one dial; else the address.")
 @click.option("--mqtt-port", type=PORT, default=8883, show_default=True)
 @click.option("--https-port", type=PORT, help="443 where allowed, else 8443, unless given.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["process", "docker", "podman"]),
+    default="process",
+    show_default=True,
+    help="What runs the modules: plain processes, or a container engine.",
+)
+@click.option(
+    "--docker-host",
+    envvar="DOCKER_HOST",
+    help="The engine's address; unless given, unix:///run/docker.sock or unix:///run/podman/podman.sock.",
+)
+@click.option("--network", default="azure-iot-edge", show_default=True, help="The modules' network in the engine.")
 @answers
 def run_command(
     terminal: Terminal,
@@ -64,6 +84,9 @@ def run_command(
     name: str | None,
     mqtt_port: int,
     https_port: int | None,
+    runtime: str,
+    docker_host: str | None,
+    network: str,
 ) -> None:
     """Run the agent and the message hub of an edge device until Ctrl-C.
 
@@ -71,15 +94,18 @@ def run_command(
     Writes DATA/connect.json once everything is ready.
 
     \b
-    Example:  hotori edge run --data edge-1 --enrolment edge-1.json
+    Examples:  hotori edge run --data edge-1 --enrolment edge-1.json
+               hotori edge run --data edge-1 --enrolment edge-1.json --runtime docker
     """
     from hotori.edge.main import EdgeConfig, run_edge
+    from hotori.edge.module_engine import ModuleEngine
 
     config = EdgeConfig(
         data=data.resolve(),
         enrolment=_ticket(enrolment, connection_string, ca, hub_mqtt_port, hub_https_port),
         listen=listen,
         name=name or listen,
+        engine=None if runtime == "process" else ModuleEngine(docker_host or _ENGINES[runtime], network),
         mqtt_port=mqtt_port,
         https_port=https_port,
     )

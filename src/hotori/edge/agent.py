@@ -26,7 +26,7 @@ from hotori.reconcile.restart import RestartRules, RestartState
 from hotori.reconcile.runtime_status import RuntimeStatus, runtime_status
 from hotori.reconcile.steps import StartModule
 from hotori.reconcile.verdict import Verdict
-from hotori.runtimes.module_runtime import ModuleObservation, ModuleRuntime, ModuleState
+from hotori.runtimes.module_runtime import Health, ModuleObservation, ModuleRuntime, ModuleState
 
 _log = logging.getLogger(__name__)
 _LOOK = 2.0
@@ -46,6 +46,10 @@ class Sockets(Protocol):
     """Where modules find their workload API."""
 
     def uri(self, module: str) -> str: ...
+
+    def folder(self, module: str) -> str:
+        """The folder with the module's socket, which a container must be given."""
+        ...
 
     async def serve(self, modules: Iterable[str]) -> None: ...
 
@@ -140,7 +144,8 @@ class Agent:
         observations = {seen.name: seen for seen in await self._parts.runtime.observe()}
         await self._endings.look(observations.values(), now)
         made = self._plan(desired, observations, now)
-        self._performer.begin(made, Orders(desired, self._credentials()))
+        folders = {name: self._parts.sockets.folder(name) for name in desired}
+        self._performer.begin(made, Orders(desired, self._credentials(), folders))
         self._verdicts |= made.verdicts
         self._report(made, observations)
         return made
@@ -276,9 +281,10 @@ class Agent:
 
 def observe(seen: ModuleObservation) -> ObservedModule:
     """A runtime's observation in the planner's words."""
+    sick = seen.state is ModuleState.RUNNING and seen.health is Health.UNHEALTHY
     return ObservedModule(
         seen.name,
-        ObservedState(seen.state.value),
+        ObservedState.UNHEALTHY if sick else ObservedState(seen.state.value),
         seen.fingerprint,
         started_at=seen.started_at,
         exited_at=seen.exited_at,

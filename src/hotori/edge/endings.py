@@ -50,5 +50,7 @@ class Endings:
     async def _find(self, seen: ModuleObservation) -> tuple[Problem, ...]:
         log = await self._runtime.logs(seen.name, _TAIL)
         return findings(
-            ExitEvidence(seen.name, seen.exit_code, error=seen.error, log_tail=log.decode("utf-8", errors="replace"))
+            ExitEvidence(
+                seen.name, seen.exit_code, seen.out_of_memory, seen.error, log.decode("utf-8", errors="replace")
+            )
         )

@@ -7,7 +7,7 @@ import logging
 import platform
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,11 +16,14 @@ from hotori.edge.device import EdgeDevice, EdgeParts, EdgeRules
 from hotori.edge.enrolment import EnrolmentFile
 from hotori.edge.listeners import EdgeListeners, bind_all, port_of
 from hotori.edge.membership import settle
+from hotori.edge.module_engine import ModuleEngine, hub_address, hub_names
 from hotori.images.image_store import ImageStore
 from hotori.model.json import JsonObject
 from hotori.net.address import is_loopback
 from hotori.net.authority import Authority
+from hotori.net.ports import port_owner
 from hotori.net.tls import client_context
+from hotori.runtimes.module_runtime import ModuleRuntime
 from hotori.runtimes.process import ProcessRuntime
 from hotori.sdk.connection_file import FILE_NAME, HubAddress, write_private
 from hotori.store.data_folder import DataFolder
@@ -37,7 +40,8 @@ class EdgeConfig:
     """Where a device keeps things and listens; `name` is what modules and devices behind it dial.
 
     `enrolment` None takes what the data folder kept. `https_port` None means 443, or 8443 where 443 is not to be
-    had.
+    had. `engine` runs the modules as containers, otherwise they are processes. An empty `listen` is loopback, or with
+    an engine this machine's address in the modules' network; an empty `name` is the address.
     """
 
     data: Path
@@ -47,6 +51,7 @@ class EdgeConfig:
     mqtt_port: int = 8883
     https_port: int | None = None
     rules: EdgeRules = field(default_factory=EdgeRules)
+    engine: ModuleEngine | None = None
 
 
 async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None = None) -> None:
@@ -58,11 +63,13 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
     async with AsyncExitStack() as stack:
         stack.enter_context(DataFolder(config.data))
         enrolment = settle(config.data, config.enrolment)
-        listeners = bind_all(config.listen, config.mqtt_port, config.https_port)
+        runtime, config = await _open_runtime(config, enrolment, stack)
+        ahead = config.engine is not None
+        listeners = bind_all(config.listen, config.mqtt_port, config.https_port, ahead=ahead)
         stack.callback(listeners.close)
         cloud = CloudApi(enrolment.hub, enrolment.connection.host, client_context(enrolment.ca))
         await stack.enter_async_context(cloud)
-        parts = await _open_parts(config, enrolment, stack)
+        parts = await _open_parts(config, enrolment, runtime, stack)
         certificate = parts.authority.issue_server(_names(config))
         device = await EdgeDevice.make(parts, cloud)
 
@@ -74,16 +81,49 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
     _log.info("the device has ended")
 
 
-async def _open_parts(config: EdgeConfig, enrolment: EnrolmentFile, stack: AsyncExitStack) -> EdgeParts:
-    """Open stores and runtime; the stack closes them again, last opened first."""
+async def _open_runtime(
+    config: EdgeConfig, enrolment: EnrolmentFile, stack: AsyncExitStack
+) -> tuple[ModuleRuntime, EdgeConfig]:
+    """Open what runs modules, and settle where the hub listens: containers are asked where they can reach it."""
+    ca = config.data / "cloud-ca.pem"
+    ca.write_text(enrolment.ca, encoding="ascii")
+    if config.engine is None:
+        processes = ProcessRuntime(config.data / "runtime", ImageStore(config.data / "images", ca))
+        stack.push_async_callback(processes.close)
+        listen = config.listen or "127.0.0.1"
+        return processes, replace(config, listen=listen, name=config.name or listen)
+    return await _open_containers(config, config.engine, str(enrolment.connection.identity), stack)
+
+
+async def _open_containers(
+    config: EdgeConfig, engine: ModuleEngine, owner: str, stack: AsyncExitStack
+) -> tuple[ModuleRuntime, EdgeConfig]:
+    # The engine's client is large, so only a device that has an engine loads it.
+    from hotori.runtimes.docker import DockerRuntime, DockerSettings
+    from hotori.runtimes.engine import Engine
+
+    settings = DockerSettings(
+        owner=owner,
+        folder=config.data / "runtime",
+        network=engine.network,
+        hub_names=hub_names(config.name),
+        hub_address=hub_address(config.listen),
+        port_owner=port_owner,
+    )
+    runtime = DockerRuntime(Engine(engine.address), settings)
+    stack.push_async_callback(runtime.close)
+    listen = config.listen or await runtime.gateway()
+    return runtime, replace(config, listen=listen, name=config.name or listen)
+
+
+async def _open_parts(
+    config: EdgeConfig, enrolment: EnrolmentFile, runtime: ModuleRuntime, stack: AsyncExitStack
+) -> EdgeParts:
+    """Open the stores; the stack closes them again, last opened first."""
     records = SqliteRecords.open(config.data / "records.sqlite")
     stack.push_async_callback(records.close)
     queue_log = SegmentLog.open(config.data / "queues")
     stack.push_async_callback(queue_log.close)
-    ca = config.data / "cloud-ca.pem"
-    ca.write_text(enrolment.ca, encoding="ascii")
-    runtime = ProcessRuntime(config.data / "runtime", ImageStore(config.data / "images", ca))
-    stack.push_async_callback(runtime.close)
     return EdgeParts(
         data=config.data,
         name=config.name,
@@ -112,4 +152,5 @@ def _announce(
 def _names(config: EdgeConfig) -> tuple[str, ...]:
     """What the certificate is made out to: all that clients may dial."""
     local = _LOCAL_NAMES if is_loopback(config.listen) else ()
-    return tuple(dict.fromkeys((config.name, config.listen, *local)))
+    containers = hub_names(config.name) if config.engine else ()
+    return tuple(dict.fromkeys((config.name, config.listen, *local, *containers)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hotori.model.image_reference import ImageReference
 from hotori.model.manifest import RegistryCredential
@@ -18,6 +18,8 @@ class Orders:
 
     desired: Mapping[str, DesiredModule]
     credentials: Sequence[RegistryCredential] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """Folders of this machine that modules must see, by module."""
 
     def credential(self, image: ImageReference) -> RegistryCredential | None:
         """The one for the image's registry."""
@@ -39,6 +41,7 @@ async def _create(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
             env=wanted.env,
             create_options=wanted.create_options,
             fingerprint=wanted.fingerprint,
+            folders=(orders.folders[step.module],) if step.module in orders.folders else (),
         )
     )
 

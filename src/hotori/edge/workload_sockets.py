@@ -1,4 +1,8 @@
-"""The sockets of the workload API: one for each module, in a folder that only their owner can enter."""
+"""The sockets of the workload API: one for each module, in a folder that only their owner can enter.
+
+Each has a folder of its own below that one: a container is given the folder, so that it finds the socket again
+which a later agent makes, and any user inside it may call.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,8 @@ from hotori.problems.storage import FILE_UNREADABLE
 
 _LONGEST_PATH = 107
 _NOT_OURS = Words("it is not a folder of ours that is closed to others", "他者に閉じた自分のフォルダーではありません")
-_LONGEST_NAME = len("/" + "x" * 32 + ".sock")
+_SOCKET = "workload.sock"
+_LONGEST_NAME = len("/" + "x" * 32 + "/" + _SOCKET)
 
 
 def socket_path(data: Path) -> Path:
@@ -56,6 +61,10 @@ class WorkloadSockets:
         """What the module finds in `IOTEDGE_WORKLOADURI`."""
         return f"unix://{self._path(module)}"
 
+    def folder(self, module: str) -> str:
+        """The folder of the host that the module must see, under the same path."""
+        return str(self._path(module).parent)
+
     async def serve(self, modules: Iterable[str]) -> None:
         """Answer exactly these modules from now on."""
         wanted = set(modules)
@@ -64,6 +73,8 @@ class WorkloadSockets:
         gone = self._servers.keys() - wanted
         for module in gone:
             self._path(module).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path(module).parent.rmdir()
         await asyncio.gather(*(self._servers.pop(module).stop() for module in gone))
 
     async def close(self) -> None:
@@ -74,12 +85,14 @@ class WorkloadSockets:
 
     async def _open(self, module: str) -> None:
         path = self._path(module)
+        path.parent.mkdir(mode=0o755, exist_ok=True)
         listener = bind_unix(path)
-        path.chmod(0o600)
+        # Nobody of this machine gets past the outer folder; whoever is in the module's container may call.
+        path.chmod(0o666)
         server = HttpServer(WorkloadApi(module, self._key_of, self._trust_bundle, self._seal).app(), listener)
         self._servers[module] = server
         await server.start()
 
     def _path(self, module: str) -> Path:
         name = module if len(module) <= 24 else hashlib.sha256(module.encode()).hexdigest()[:32]
-        return self._folder / f"{name}.sock"
+        return self._folder / name / _SOCKET

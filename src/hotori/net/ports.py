@@ -13,10 +13,14 @@ from hotori.problems.network import ADDRESS_UNAVAILABLE, PORT_FORBIDDEN, PORT_IN
 
 _BACKLOG = 1024
 _LISTENING = "0A"
+_IP_FREEBIND = 15  # ip(7); Python does not name it
 
 
-def bind(address: str, port: int, service: str) -> socket.socket:
+def bind(address: str, port: int, service: str, *, ahead: bool = False) -> socket.socket:
     """A listening socket of ours (port 0 takes a free one); `service` names it in problems.
+
+    `ahead` takes an address that this machine does not have yet, as that of a network whose interface comes with
+    its first container.
 
     Raises `port-in-use` (naming the owner, where /proc tells), `port-forbidden` and `address-unavailable`.
     """
@@ -24,6 +28,8 @@ def bind(address: str, port: int, service: str) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ahead:
+            listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
         listener.bind(target)
         # Two sockets may be bound to one port until one of them listens: only then is it ours.
         listener.listen(_BACKLOG)

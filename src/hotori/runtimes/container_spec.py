@@ -64,7 +64,7 @@ def container_spec(launch: ModuleLaunch, image: str, digest: str, host: Containe
     body["Image"] = image
     env = {**launch.env, **split_env(tuple(body.get("Env") or ()))}
     body["Env"] = [f"{name}={value}" for name, value in env.items()]
-    settings["Binds"] = [*(settings.get("Binds") or ()), *(f"{path}:{path}" for path in launch.folders)]
+    settings["Binds"] = [*(settings.get("Binds") or ()), *(f"{path}:{path}:ro" for path in launch.folders)]
     settings.setdefault("LogConfig", copy.deepcopy(_LOGS))
     more = _connect(body, settings, launch.name, host)
     labels = {
