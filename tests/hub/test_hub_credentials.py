@@ -86,7 +86,7 @@ def test_a_client_id_that_is_not_the_identity_is_refused_with_2(client_id: str) 
 
 
 def test_another_level_of_the_protocol_is_refused_with_1() -> None:
-    assert verdict(packet(level=5), registered()) == (1, "protocol-unsupported")
+    assert verdict(packet(level=6), registered()) == (1, "protocol-unsupported")
 
 
 def test_the_model_id_is_read() -> None:

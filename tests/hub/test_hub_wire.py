@@ -75,7 +75,7 @@ async def test_a_store_that_fails_while_a_client_connects_gets_3(cloud: SmallHub
 
 async def test_another_protocol_level_gets_1(cloud: SmallHub) -> None:
     """[MQTT-3.1.2-2]"""
-    assert await refusal(cloud, replace(introduction(cloud), level=5)) == 1
+    assert await refusal(cloud, replace(introduction(cloud), level=6)) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from hotori.hub.credentials import Admission, Claim
 from hotori.hub.dialect import IotHubDialect
 from hotori.hub.head import Ending
 from hotori.hub.mqtt_head import MqttHead
+from hotori.hub.versions import (
+    decoder_for,
+    ending_of,
+    fault,
+    head_class,
+    refusal,
+    session_expiry,
+    silence,
+    welcome,
+)
 from hotori.model.message import MAX_SIZE
 from hotori.model.sas import CLOCK_SKEW
-from hotori.mqtt.decoder import Decoder
-from hotori.mqtt.encoder import encode
-from hotori.mqtt.packets import (
-    Connack,
-    ConnackCode,
-    Connect,
-    MalformedPacketError,
-    Packet,
-    PacketTooLargeError,
-    Puback,
-    Publish,
-)
+from hotori.mqtt.decoder import Cutter
+from hotori.mqtt.greeting import Greeting
+from hotori.mqtt.packets import ConnackCode, Connect, MalformedPacketError, Packet, Puback, Publish
+from hotori.mqtt.packets5 import Packet5, Reason
 from hotori.net.client_certificate import certificate_chain
 
 if TYPE_CHECKING:
@@ -33,13 +33,10 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 15.0
 """How long a new connection may take to introduce itself."""
-MOST_KEEP_ALIVE = 1767.0
-"""Seconds of silence after which anyone is dropped (contract 1.2)."""
 MAX_PACKET = MAX_SIZE + 0xFFFF
 """The largest message, and the topic that its properties are also in."""
 MOST_UNREAD = 4 * 1024 * 1024
 """Bytes that may wait for a client that does not read; beyond them it is dropped."""
-_MOST_EARLY = 64
 _LONGEST_TIMER = 86400.0
 
 logger = logging.getLogger(__name__)
@@ -51,10 +48,11 @@ class Connection(asyncio.Protocol):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._loop = asyncio.get_running_loop()
-        self._decoder = Decoder(MAX_PACKET)
+        self._greeting = Greeting(MAX_PACKET)
+        self._decoder: Cutter[Packet | Packet5] | None = None
         self._head: MqttHead | None = None
         self._admitting: asyncio.Task[None] | None = None
-        self._early: deque[Packet] = deque()
+        self._early = b""
         self._out: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._address = "?"
@@ -77,16 +75,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
-        try:
-            packets = self._decoder.feed(data)
-        except MalformedPacketError as error:
-            self.abort(str(error), Ending.TOO_LARGE if isinstance(error, PacketTooLargeError) else Ending.MALFORMED)
-            return
-        if self._head is None:
-            self._early.extend(packets)
-            self._introduce()
+        if self._head is None or self._decoder is None:
+            self._greet(data)
         else:
-            self._handle_all(self._head, packets)
+            self._read(self._head, self._decoder, data)
         self._pace()
 
     def pause_writing(self) -> None:
@@ -154,7 +146,7 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def _busy(self) -> bool:
-        return self._head is not None and self._head.busy
+        return self._admitting is not None if self._head is None else self._head.busy
 
     def _end(self, *, goodbye: bool = False) -> None:
         """Let everything go, once."""
@@ -170,54 +162,70 @@ class Connection(asyncio.Protocol):
         if self._head is not None:
             self._head.conversation.ended(goodbye=goodbye)
 
-    def _introduce(self) -> None:
+    def _greet(self, data: bytes) -> None:
         """The first packet must be CONNECT [MQTT-3.1.0-1]; what follows waits until it is judged."""
-        if self._admitting is None and self._early:
-            first = self._early.popleft()
-            if not isinstance(first, Connect):
-                self.abort("it did not begin with CONNECT")
-                return
-            self._admitting = asyncio.create_task(self._admit(first))
-        if len(self._early) > _MOST_EARLY:
-            self.abort("it sent too much before it was admitted")
+        if self._admitting is not None:
+            self._early += data
+            return
+        try:
+            greeting = self._greeting.feed(data)
+        except MalformedPacketError as error:
+            self.abort(str(error), ending_of(error))
+            return
+        if greeting is not None:
+            connect, self._early = greeting
+            self._admitting = asyncio.create_task(self._admit(connect))
 
     async def _admit(self, connect: Connect) -> None:
         try:
+            if (reason := fault(connect)) is not None:
+                self._refuse(connect, reason)
+                return
             admitted = await self._hub.admissions.admit(connect, self._address, self._certificates())
             if isinstance(admitted, ConnackCode):
-                self._refuse(admitted)
+                self._refuse(connect, admitted)
             else:
                 await self._begin(connect, *admitted)
         except Exception:  # an inner fault must not read as a refusal for good
             logger.exception("%s could not be admitted", self._who())
-            self._refuse(ConnackCode.SERVER_UNAVAILABLE)
+            self._refuse(connect, ConnackCode.SERVER_UNAVAILABLE)
 
     def _certificates(self) -> tuple[bytes, ...]:
         """What the client showed in the handshake of TLS."""
         return certificate_chain(self._transport.get_extra_info("ssl_object")) if self._transport else ()
 
-    def _refuse(self, code: ConnackCode) -> None:
-        self.send(encode(Connack(False, code)))
-        self.abort(f"refused with code {code.value}")
+    def _refuse(self, connect: Connect, code: ConnackCode | Reason) -> None:
+        self.send(refusal(connect, code))
+        self.abort(f"refused with code {code.value:#x}")
 
     async def _begin(self, connect: Connect, claim: Claim, admission: Admission) -> None:
-        session, present = await self._hub.sessions.open(admission.identity, connect.clean_session)
+        identity, sessions = admission.identity, self._hub.sessions
+        session, present = await sessions.open(identity, connect.clean_session, session_expiry(connect))
         if claim.model_id is not None:
-            await self._hub.twins.set_model_id(admission.identity, claim.model_id)
+            await self._hub.twins.set_model_id(identity, claim.model_id)
         if self._transport is None:
             return
-        self._hub.sessions.disconnect(admission.identity, "the same identity connected again", Ending.TAKEN_OVER)
-        self.send(encode(Connack(present, ConnackCode.ACCEPTED)))
-        self._silence = min(1.5 * connect.keep_alive or MOST_KEEP_ALIVE, MOST_KEEP_ALIVE)
+        sessions.disconnect(identity, "the same identity connected again", Ending.TAKEN_OVER)
+        sessions.release(identity, publish=connect.clean_session)
+        dialect = IotHubDialect(identity)
+        self.send(welcome(connect, present, dialect, MAX_PACKET, str(identity)))
+        self._silence = silence(connect)
         self._watch_silence()
         self._watch_expiry(admission.expiry)
-        self._head = MqttHead(self._hub, session, self, IotHubDialect(admission.identity), connect.will)
+        self._decoder = decoder_for(connect, MAX_PACKET)
+        self._head = head_class(connect)(self._hub, session, self, dialect, connect)
         self._head.conversation.claim = claim
-        self._hub.sessions.attach(self._head.conversation)
-        self._handle_all(self._head, self._early)
-        self._early.clear()
+        sessions.attach(self._head.conversation)
+        early, self._early = self._early, b""
+        self._read(self._head, self._decoder, early)
+        self._pace()
 
-    def _handle_all(self, head: MqttHead, packets: Iterable[Packet]) -> None:
+    def _read(self, head: MqttHead, decoder: Cutter[Packet | Packet5], data: bytes) -> None:
+        try:
+            packets = decoder.feed(data)
+        except MalformedPacketError as error:
+            self.abort(str(error), ending_of(error))
+            return
         head.conversation.last_activity = self._hub.clock()
         for packet in packets:
             if self._transport is None:

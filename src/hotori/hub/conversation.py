@@ -6,6 +6,7 @@ A head (`head.py`) speaks the client's protocol; a conversation lasts from its a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,13 +34,20 @@ logger = logging.getLogger(__name__)
 
 
 class Conversation:
-    """One connection's. `last_words` are published if it ends without a goodbye (contract 1.2).
+    """One connection's. `last_words` are published if it ends without a goodbye (contract 1.2), `delay` seconds later.
 
     `window` is how many deliveries the client takes without acknowledging them.
     """
 
     def __init__(
-        self, hub: Hub, session: Session, head: Head, last_words: Message | None = None, window: int = WINDOW
+        self,
+        hub: Hub,
+        session: Session,
+        head: Head,
+        last_words: Message | None = None,
+        *,
+        delay: float = 0.0,
+        window: int = WINDOW,
     ) -> None:
         self.session = session
         self.claim: Claim | None = None
@@ -47,7 +55,7 @@ class Conversation:
         self.last_activity = hub.clock()
         self._hub = hub
         self._head = head
-        self._last_words = last_words
+        self._last_words, self._delay = last_words, delay
         # Two lines, since a twin may have to come from another hub first and subscriptions must not wait for that.
         self.subscribing = Line(partial(head.end, "a subscription could not be kept", Ending.FAULT))
         self._twin_requests = Line(partial(head.end, "a twin request failed", Ending.FAULT))
@@ -68,6 +76,11 @@ class Conversation:
         if self._courier is not None:
             self._courier.acknowledge(packet_id)
 
+    def refused(self, packet_id: int) -> None:
+        """The client does not want what we delivered, now or again."""
+        if self._courier is not None:
+            self._courier.refuse(packet_id)
+
     def wake(self) -> None:
         """The client reads again, or wants something new."""
         if self._courier is not None:
@@ -76,6 +89,10 @@ class Conversation:
     def ask_twin(self, request: str) -> None:
         """The client asks for its twin (contract 1.7)."""
         self._twin_requests.add(partial(self._answer_twin, request))
+
+    def ask_desired(self) -> None:
+        """The client wants to know all that is desired."""
+        self._twin_requests.add(self._tell_whole)
 
     def patch_reported(self, request: str, patch: bytes) -> None:
         """The client changes its reported properties; the patch is its text, unread (contract 1.7)."""
@@ -112,7 +129,7 @@ class Conversation:
             self._courier.close()
         self._hub.sessions.detach(self)
         if self._last_words is not None and not goodbye:
-            self._publish_will(self._last_words)
+            self._publish_or_hold(self._last_words)
 
     async def _answer_twin(self, request: str) -> None:
         try:
@@ -122,6 +139,11 @@ class Conversation:
         else:
             body: JsonObject = {"desired": twin.desired.document(), "reported": twin.reported.document()}
             self._head.tell_twin(200, request, body, None)
+
+    async def _tell_whole(self) -> None:
+        with contextlib.suppress(TwinNotReadyError):  # it is told once the twin has come
+            desired = (await self._hub.twins.get(self.session.identity)).desired
+            self._head.tell_whole(desired.document(), desired.version)
 
     async def _patch_reported(self, request: str, text: bytes) -> None:
         patch = _read_patch(text)
@@ -151,6 +173,13 @@ class Conversation:
         else:
             return None
         return Courier(self._hub.queues, group, self.session, self._head, terms, self._hub.clock, window)
+
+    def _publish_or_hold(self, will: Message) -> None:
+        delay = min(self._delay, self.session.expiry)
+        if delay:
+            self._hub.sessions.hold(self.session.identity, delay, partial(self._publish_will, will))
+        else:
+            self._publish_will(will)
 
     def _publish_will(self, will: Message) -> None:
         properties = {**will.properties, **_WILL}

@@ -78,6 +78,14 @@ class Courier:
             parcel.queue.deliver(parcel.item)
             self.wake()
 
+    def refuse(self, packet_id: int) -> None:
+        """The client does not want the message of this id: it is not sent again."""
+        parcel = self._out.pop(packet_id, None)
+        if parcel is not None:
+            self._session.packet_ids.pop((parcel.queue.endpoint, parcel.item.offset), None)
+            parcel.queue.drop(parcel.item, Outcome.REJECTED)
+            self.wake()
+
     def close(self) -> None:
         """The connection is gone: what was not acknowledged waits for the next one."""
         self._closed = True

@@ -20,6 +20,7 @@ from hotori.model.message import MAX_SIZE
 from hotori.model.sas import CLOCK_SKEW, SasToken
 from hotori.mqtt.bag import MalformedBagError, message_from_bag
 from hotori.mqtt.packets import PROTOCOL_LEVEL, ConnackCode, Connect
+from hotori.mqtt.packets5 import LEVEL_5
 from hotori.mqtt.topics import Telemetry, parse_client_topic, telemetry_prefix
 from hotori.problems import Kind, Problem, Words
 from hotori.problems.certificates import CERTIFICATE_REFUSED, CREDENTIALS_DIFFER
@@ -91,7 +92,7 @@ def read_claim(connect: Connect, chain: Sequence[bytes] = ()) -> Claim | Refusal
 
     Refuses with 1, 2, 4 or 5 what no registry could mend.
     """
-    if connect.level != PROTOCOL_LEVEL:
+    if connect.level not in (PROTOCOL_LEVEL, LEVEL_5):
         return _refuse(ConnackCode.UNACCEPTABLE_PROTOCOL, PROTOCOL_UNSUPPORTED, level=connect.level)
     claim = _read_user_name(connect, chain)
     if isinstance(claim, Refusal):

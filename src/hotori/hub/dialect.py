@@ -41,6 +41,8 @@ class Dialect(Protocol):
     prefix: str
     exactly_once: bool
     """Whether QoS 2 is taken."""
+    whole_desired: bool
+    """Whether changes of the desired properties are told as the whole of them instead of the patch."""
 
     def read(self, topic: str, payload: bytes) -> Said | None:
         """What a publication says; None where it says nothing that is this identity's. Raises MalformedBagError."""
@@ -73,6 +75,7 @@ class IotHubDialect:
     """The topics of contract 1.5, with properties in them."""
 
     exactly_once = False
+    whole_desired = False
 
     def __init__(self, identity: Identity) -> None:
         self.prefix = telemetry_prefix(identity)
@@ -129,6 +132,11 @@ class IotHubDialect:
         return ModuleInput(self._identity, endpoint.partition("/")[2], bag).format()
 
 
+def matching(subscriptions: Mapping[str, int], topic: str) -> list[str]:
+    """The filters that a topic matches."""
+    return [known for known in subscriptions if matches(known, topic)]
+
+
 def granted(subscriptions: Mapping[str, int], topic: str) -> int | None:
     """The QoS at which a topic is to be delivered; None where it was not asked for."""
-    return max((qos for known, qos in subscriptions.items() if matches(known, topic)), default=None)
+    return max((subscriptions[known] for known in matching(subscriptions, topic)), default=None)

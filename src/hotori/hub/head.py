@@ -67,6 +67,10 @@ class Head(Protocol):
         """Say what changed in the desired properties, if the client wants to know."""
         ...
 
+    def tell_whole(self, desired: JsonObject, version: int) -> None:
+        """Say all that is desired: the answer to `Conversation.ask_desired`."""
+        ...
+
     def call(self, name: str, request: str, payload: bytes) -> None:
         """Ask a method of the client; `request` comes back with its answer."""
         ...

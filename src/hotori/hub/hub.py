@@ -85,6 +85,7 @@ class Hub:
         """End every connection, and keep the queues' cursors. Stores of others are theirs to close."""
         for connection in list(self.connections):
             connection.abort("the hub is closing", Ending.CLOSING)
+        self.sessions.close()
         await asyncio.sleep(0)
         self.device_bound.close()
         self.service_bound.close()

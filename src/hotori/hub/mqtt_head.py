@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,23 @@ from hotori.model.json import JsonObject
 from hotori.model.message import MAX_SIZE, Message
 from hotori.mqtt.bag import MalformedBagError, message_from_bag
 from hotori.mqtt.encoder import PINGRESP, encode, encode_puback, encode_publish
-from hotori.mqtt.packets import Disconnect, Packet, Pingreq, Publish, Suback, Subscribe, Unsuback, Unsubscribe, Will
+from hotori.mqtt.packets import (
+    SUBSCRIPTION_FAILED,
+    Connect,
+    Disconnect,
+    Packet,
+    Pingreq,
+    Pubcomp,
+    Publish,
+    Pubrec,
+    Pubrel,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+    Will,
+)
+from hotori.mqtt.packets5 import Packet5
 from hotori.mqtt.topics import MethodReply, ReportedPatch, TwinGet
 
 if TYPE_CHECKING:
@@ -38,16 +55,17 @@ logger = logging.getLogger(__name__)
 class MqttHead:
     """One connection's, after admission."""
 
-    def __init__(self, hub: Hub, session: Session, carrier: Carrier, dialect: Dialect, will: Will | None) -> None:
+    def __init__(self, hub: Hub, session: Session, carrier: Carrier, dialect: Dialect, connect: Connect) -> None:
         self._hub = hub
         self._identity = session.identity
         self._carrier = carrier
         self._dialect = dialect
         self._prefix = dialect.prefix
         self._session = session
+        self._connect = connect
         self._wants: dict[str, int | None] = {}
         self._acknowledgements: deque[tuple[int, asyncio.Future[int] | None]] = deque()
-        self.conversation = Conversation(hub, session, self, self._last_words(will))
+        self.conversation = self._converse()
 
     @property
     def busy(self) -> bool:
@@ -58,7 +76,7 @@ class MqttHead:
 
     def publish(self, packet: Publish) -> None:
         """A PUBLISH: a message, or a request that is spelled as a topic."""
-        if packet.qos == 2:
+        if packet.qos == 2 and not self._dialect.exactly_once:
             self._carrier.abort("it published at QoS 2 (contract 1.4)", Ending.RULE_BROKEN)
         elif packet.topic.startswith(self._prefix):
             bag = packet.topic[len(self._prefix) :].removesuffix("/")
@@ -75,7 +93,7 @@ class MqttHead:
         """A PUBACK for what we delivered."""
         self.conversation.acknowledged(packet_id)
 
-    def other(self, packet: Packet) -> None:
+    def other(self, packet: Packet | Packet5) -> None:
         """Any packet that is neither PUBLISH nor PUBACK."""
         match packet:
             case Pingreq():
@@ -86,6 +104,9 @@ class MqttHead:
                 self.conversation.subscribing.add(partial(self._unsubscribe, packet))
             case Disconnect():
                 self._carrier.abort("it said goodbye", Ending.GOODBYE)
+            case Pubrel(packet_id):
+                self._session.received.discard(packet_id)
+                self._carrier.send(encode(Pubcomp(packet_id)))
             case _:
                 self._carrier.abort(f"{type(packet).__name__} has no place here", Ending.RULE_BROKEN)
 
@@ -104,25 +125,40 @@ class MqttHead:
 
     def deliver(self, endpoint: str, message: Message, packet_id: int, again: bool) -> bool:
         topic = self._dialect.placed(endpoint, message)
-        self._carrier.send(encode_publish(topic, message.body, 1 if packet_id else 0, packet_id, dup=again))
+        try:
+            data = encode_publish(topic, message.body, 1 if packet_id else 0, packet_id, dup=again)
+        except ValueError as error:  # a bag that is longer than a topic may be: it can never be delivered here
+            logger.warning("A message to %s cannot be written: %s", self._identity, error)
+            return False
+        self._carrier.send(data)
         return True
 
     def tell_twin(self, status: int, request: str, body: JsonObject | None, version: int | None) -> None:
         payload = b"" if body is None else msgspec.json.encode(body)
-        self._carrier.send(encode_publish(self._dialect.twin_reply(status, request, version), payload))
+        self._tell(self._dialect.twin_reply(status, request, version), payload)
 
     def tell_desired(self, patch: JsonObject, version: int) -> None:
         """The version stands in topic and body (contract 1.7)."""
-        if self._dialect.takes_desired(self._session.subscriptions):
+        if not self._dialect.takes_desired(self._session.subscriptions):
+            return
+        if self._dialect.whole_desired:
+            self.conversation.ask_desired()
+        else:
             body = msgspec.json.encode({**patch, "$version": version})
-            self._carrier.send(encode_publish(self._dialect.desired_change(version), body))
+            self._tell(self._dialect.desired_change(version), body)
+
+    def tell_whole(self, desired: JsonObject, version: int) -> None:
+        self._tell(self._dialect.desired_change(version), msgspec.json.encode(desired))
 
     @property
     def takes_methods(self) -> bool:
         return self._dialect.takes_methods(self._session.subscriptions)
 
     def call(self, name: str, request: str, payload: bytes) -> None:
-        self._carrier.send(encode_publish(self._dialect.method_call(name, request), payload))
+        self._tell(self._dialect.method_call(name, request), payload)
+
+    def _tell(self, topic: str, payload: bytes) -> None:
+        self._carrier.send(encode_publish(topic, payload))
 
     def end(self, reason: str, ending: Ending) -> None:
         self._carrier.abort(reason, ending)
@@ -135,18 +171,23 @@ class MqttHead:
 
     def _take_message(self, packet: Publish, message: Message) -> None:
         if packet.retain or packet.dup:
-            message = replace(message, properties={**message.properties, **_marks(packet)})
+            properties = marked(message.properties, packet.qos, retain=packet.retain, dup=packet.dup)
+            message = replace(message, properties=properties)
         # What is short even if every character took four bytes need not be counted.
         if len(packet.payload) + 4 * len(packet.topic) > MAX_SIZE and message.size() > MAX_SIZE:
             why = f"a message of {message.size()} bytes is larger than {MAX_SIZE}"
             self._carrier.abort(why, Ending.TOO_LARGE)
             return
-        self._answer_in_turn(packet.packet_id, self._hub.submit(self._identity, message))
+        turn = packet.packet_id if packet.qos < 2 else -packet.packet_id
+        self._answer_in_turn(turn, self._hub.submit(self._identity, message))
 
-    def _answer_in_turn(self, packet_id: int, durable: asyncio.Future[int] | None) -> None:
-        """Acknowledge (but for id 0, which is QoS 0) when it is durable and those before it were [MQTT-4.6.0-2]."""
+    def _answer_in_turn(self, turn: int, durable: asyncio.Future[int] | None) -> None:
+        """Acknowledge when it is durable and those before it were [MQTT-4.6.0-2].
+
+        `turn` is the packet id: 0 at QoS 0, which has no answer, and negative at QoS 2, which has another.
+        """
         first = not self._acknowledgements
-        self._acknowledgements.append((packet_id, durable))
+        self._acknowledgements.append((turn, durable))
         if first:
             self._acknowledge()
 
@@ -157,7 +198,7 @@ class MqttHead:
         """
         waiting, send = self._acknowledgements, self._carrier.send
         while waiting and not self.conversation.closed:
-            packet_id, durable = waiting[0]
+            turn, durable = waiting[0]
             if durable is not None:
                 if not durable.done():
                     durable.add_done_callback(self._acknowledge)
@@ -166,8 +207,11 @@ class MqttHead:
                     self._not_stored(durable)
                     return
             waiting.popleft()
-            if packet_id:
-                send(encode_puback(packet_id))
+            if turn > 0:
+                send(encode_puback(turn))
+            elif turn:
+                self._session.received.add(-turn)
+                send(encode(Pubrec(-turn)))
 
     def _not_stored(self, durable: asyncio.Future[int]) -> None:
         if durable.cancelled():
@@ -179,6 +223,9 @@ class MqttHead:
     # Requests
 
     def _take_request(self, packet: Publish) -> None:
+        if packet.qos == 2 and packet.packet_id in self._session.received:
+            self._answer_in_turn(-packet.packet_id, None)  # a repetition of what was taken already
+            return
         try:
             said = self._dialect.read(packet.topic, packet.payload)
         except MalformedBagError as error:
@@ -199,7 +246,7 @@ class MqttHead:
                 self._carrier.abort(why, Ending.NOT_ALLOWED)
                 return
         if packet.qos:
-            self._answer_in_turn(packet.packet_id, None)
+            self._answer_in_turn(packet.packet_id if packet.qos < 2 else -packet.packet_id, None)
 
     def _take_reply(self, rid: str, status: int, payload: bytes) -> None:
         try:
@@ -210,18 +257,29 @@ class MqttHead:
     # Subscriptions
 
     async def _subscribe(self, packet: Subscribe) -> None:
-        subscriptions, codes = self._session.subscribed(packet.filters, self._dialect.may_subscribe)
+        subscriptions, outcomes = self._session.subscribed(packet.filters, self._dialect.may_subscribe)
         await self._keep(subscriptions)
+        codes = tuple(outcome if outcome < SUBSCRIPTION_FAILED else SUBSCRIPTION_FAILED for outcome in outcomes)
         self._carrier.send(encode(Suback(packet.packet_id, codes)))
-        self.conversation.wake()
+        self._subscribed(packet.filters)
 
     async def _unsubscribe(self, packet: Unsubscribe) -> None:
         await self._keep(self._session.unsubscribed(packet.filters))
         self._carrier.send(encode(Unsuback(packet.packet_id)))
 
+    def _subscribed(self, wanted: Collection[tuple[str, int]]) -> None:
+        """Begin to send what is asked for now."""
+        self.conversation.wake()
+        asked = {topic_filter: 1 for topic_filter, _ in wanted if self._dialect.may_subscribe(topic_filter)}
+        if self._dialect.whole_desired and self._dialect.takes_desired(asked):
+            self.conversation.ask_desired()
+
     async def _keep(self, subscriptions: dict[str, int]) -> None:
         await self._hub.sessions.subscribe(self._session, subscriptions)
         self._wants.clear()
+
+    def _converse(self) -> Conversation:
+        return Conversation(self._hub, self._session, self, self._last_words(self._connect.will))
 
     def _last_words(self, will: Will | None) -> Message | None:
         """The message that the will is: its topic was judged on admission."""
@@ -234,11 +292,11 @@ class MqttHead:
 _RETAINED = {"mqtt-retain": "true"}
 
 
-def _marks(packet: Publish) -> dict[str, str]:
-    """Flags of a packet that a message keeps as properties; nothing is ever retained (contract 1.4)."""
-    marks = {"mqtt-qos": str(packet.qos)}
-    if packet.retain:
+def marked(properties: Mapping[str, str], qos: int, *, retain: bool = False, dup: bool = False) -> dict[str, str]:
+    """The properties, with flags of a packet that a message keeps; nothing is ever retained (contract 1.4)."""
+    marks = {**properties, "mqtt-qos": str(qos)}
+    if retain:
         marks |= _RETAINED
-    if packet.dup:
+    if dup:
         marks["mqtt-dup"] = "true"
     return marks

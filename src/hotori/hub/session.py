@@ -6,43 +6,56 @@ the hub's own restart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from hotori.model.identity import Identity
 from hotori.mqtt.packets import MAX_PACKET_ID, SUBSCRIPTION_FAILED
 
-_MOST_SUBSCRIPTIONS = 64
+MOST_SUBSCRIPTIONS = 64
+NOT_ALLOWED, FULL = SUBSCRIPTION_FAILED, 0x97
+"""Outcomes of a subscription beside the QoS that was granted."""
 
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One identity's. `subscriptions` are granted QoS (0 or 1) by topic filter; `clean` ends with the connection.
+    """One identity's. `subscriptions` are granted QoS (0 or 1) by topic filter, `identifiers` the numbers that a
+    client of MQTT 5 gave some of them. The session ends `expiry` seconds after its connection: at once (0), never
+    (infinite), or then.
 
     `packet_ids` are those of deliveries that were not acknowledged, by endpoint and offset in the log: after a
-    reconnect they are sent again under the same id [MQTT-4.4.0-1].
+    reconnect they are sent again under the same id [MQTT-4.4.0-1]. `received` are ids of the client's messages of
+    QoS 2 which it did not let go yet.
     """
 
     identity: Identity
-    clean: bool = False
+    expiry: float = math.inf
     subscriptions: Mapping[str, int] = field(default_factory=dict)
+    identifiers: Mapping[str, int] = field(default_factory=dict)
     packet_ids: dict[tuple[str, int], int] = field(default_factory=dict)
+    received: set[int] = field(default_factory=set)
+    ends_at: float | None = None
     _last_id: int = 0
     _used: set[int] = field(default_factory=set)
 
     def subscribed(
         self, filters: Collection[tuple[str, int]], allowed: Callable[[str], bool]
     ) -> tuple[dict[str, int], tuple[int, ...]]:
-        """The subscriptions with these added, and a SUBACK code for each; QoS 2 is granted as 1 (contract 1.4)."""
-        subscriptions, codes = dict(self.subscriptions), []
+        """The subscriptions with these added, and for each the QoS granted, NOT_ALLOWED or FULL.
+
+        QoS 2 is granted as 1 (contract 1.4).
+        """
+        subscriptions, outcomes = dict(self.subscriptions), []
         for topic_filter, qos in filters:
-            room = len(subscriptions) < _MOST_SUBSCRIPTIONS or topic_filter in subscriptions
-            if room and allowed(topic_filter):
-                subscriptions[topic_filter] = min(qos, 1)
-                codes.append(min(qos, 1))
+            if not allowed(topic_filter):
+                outcomes.append(NOT_ALLOWED)
+            elif len(subscriptions) >= MOST_SUBSCRIPTIONS and topic_filter not in subscriptions:
+                outcomes.append(FULL)
             else:
-                codes.append(SUBSCRIPTION_FAILED)
-        return subscriptions, tuple(codes)
+                subscriptions[topic_filter] = min(qos, 1)
+                outcomes.append(min(qos, 1))
+        return subscriptions, tuple(outcomes)
 
     def unsubscribed(self, filters: Collection[str]) -> dict[str, int]:
         """The subscriptions without these."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -16,9 +18,21 @@ from hotori.hub.methods import Callee
 from hotori.hub.session import Session
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
+from hotori.problems import Problem
 from hotori.store.records import Records
 
 COLLECTION = "sessions"
+
+logger = logging.getLogger(__name__)
+
+
+class _Kept(msgspec.Struct, omit_defaults=True):
+    """A session on disk. `expiry` is None where it never ends, `ends_at` (Unix seconds) while it is connected."""
+
+    subscriptions: dict[str, int] = {}
+    identifiers: dict[str, int] = {}
+    expiry: float | None = None
+    ends_at: float | None = None
 
 
 class Client(Callee, Protocol):
@@ -69,6 +83,8 @@ class Sessions:
         self._clients: dict[Identity, Client] = {}
         self._presence: dict[Identity, Presence] = {}
         self._waiting: dict[Identity, set[asyncio.Future[None]]] = {}
+        self._held: dict[Identity, tuple[asyncio.TimerHandle, Callable[[], None]]] = {}
+        self._keeping: dict[Identity, asyncio.Future[None]] = {}
 
     def connected(self, identity: Identity) -> bool:
         return identity in self._clients
@@ -116,19 +132,24 @@ class Sessions:
             if left <= 0 or not await self._change(identity, left):
                 return None
 
-    async def open(self, identity: Identity, clean: bool) -> tuple[Session, bool]:
-        """The session to go on with, and whether there was one (contract 1.4)."""
-        if clean:
-            self._sessions.pop(identity, None)
-            await self._records.delete(COLLECTION, str(identity))
-            return Session(identity, clean=True), False
-        known = self._sessions.get(identity)
-        if known is not None:
+    async def open(self, identity: Identity, clean: bool, expiry: float = math.inf) -> tuple[Session, bool]:
+        """The session to go on with, and whether there was one (contract 1.4).
+
+        `clean` begins a new one; `expiry` is how many seconds it outlives its connection.
+        """
+        if (keeping := self._keeping.get(identity)) is not None:
+            await keeping
+        known = None if clean else self._sessions.get(identity) or await self._read(identity)
+        if known is not None and (known.ends_at is None or known.ends_at > self._clock()):
+            known.expiry, known.ends_at = expiry, None
+            self._sessions[identity] = known
             return known, True
-        record = await self._records.get(COLLECTION, str(identity))
-        subscriptions = msgspec.json.decode(record.value, type=dict[str, int]) if record else {}
-        session = self._sessions.setdefault(identity, Session(identity, subscriptions=subscriptions))
-        return session, record is not None
+        self._sessions.pop(identity, None)
+        await self._records.delete(COLLECTION, str(identity))
+        session = Session(identity, expiry)
+        if expiry:
+            session = self._sessions.setdefault(identity, session)
+        return session, False
 
     def attach(self, client: Client) -> None:
         """The client is the live one now; the one before it is closed."""
@@ -141,17 +162,75 @@ class Sessions:
 
     def detach(self, client: Client) -> None:
         """The client's connection has ended."""
-        identity = client.session.identity
+        session = client.session
+        identity = session.identity
         if self._clients.get(identity) is client:
             del self._clients[identity]
+            if session.expiry != math.inf:
+                self._begin_to_end(session)
             self._tell(identity, False, client.last_activity)
 
-    async def subscribe(self, session: Session, subscriptions: Mapping[str, int]) -> None:
-        """Keep the subscriptions, durably unless the session is clean, and then act on them."""
-        if not session.clean and subscriptions != session.subscriptions:
-            await self._records.put(COLLECTION, str(session.identity), msgspec.json.encode(subscriptions))
-        session.subscriptions = subscriptions
+    async def subscribe(
+        self, session: Session, subscriptions: Mapping[str, int], identifiers: Mapping[str, int] | None = None
+    ) -> None:
+        """Keep the subscriptions, durably where the session outlives its connection, and then act on them."""
+        if identifiers is None:
+            identifiers = {known: number for known, number in session.identifiers.items() if known in subscriptions}
+        if session.expiry and (subscriptions, identifiers) != (session.subscriptions, session.identifiers):
+            await self._write(session, subscriptions, identifiers)
+        session.subscriptions, session.identifiers = subscriptions, identifiers
         self._wake(session.identity)
+
+    def hold(self, identity: Identity, delay: float, publish: Callable[[], None]) -> None:
+        """Publish a will after a delay in seconds, unless the client is back by then [MQTT 5, 3.1.3.2.2]."""
+        self.release(identity, publish=True)
+        handle = asyncio.get_running_loop().call_later(delay, self.release, identity)
+        self._held[identity] = (handle, publish)
+
+    def release(self, identity: Identity, *, publish: bool = True) -> None:
+        """Publish the will that is held for an identity now, or never."""
+        held = self._held.pop(identity, None)
+        if held is not None:
+            held[0].cancel()
+            if publish:
+                held[1]()
+
+    def close(self) -> None:
+        """Publish the wills that are held, since nobody will be there to do so."""
+        for identity in list(self._held):
+            self.release(identity)
+
+    async def _read(self, identity: Identity) -> Session | None:
+        record = await self._records.get(COLLECTION, str(identity))
+        if record is None:
+            return None
+        kept = msgspec.json.decode(record.value, type=_Kept)
+        expiry = math.inf if kept.expiry is None else kept.expiry
+        return Session(identity, expiry, kept.subscriptions, kept.identifiers, ends_at=kept.ends_at)
+
+    async def _write(self, session: Session, subscriptions: Mapping[str, int], identifiers: Mapping[str, int]) -> None:
+        expiry = None if session.expiry == math.inf else session.expiry
+        kept = _Kept(dict(subscriptions), dict(identifiers), expiry, session.ends_at)
+        await self._records.put(COLLECTION, str(session.identity), msgspec.json.encode(kept))
+
+    def _begin_to_end(self, session: Session) -> None:
+        """The session has an end, and its connection is gone: note when it is, or let it go now."""
+        if self._sessions.get(session.identity) is not session:
+            return  # it was not to be kept, or another has its place
+        if not session.expiry:
+            del self._sessions[session.identity]
+            writing: Awaitable[object] = self._records.delete(COLLECTION, str(session.identity))
+        else:
+            session.ends_at = self._clock() + session.expiry
+            writing = self._write(session, session.subscriptions, session.identifiers)
+        self._keeping[session.identity] = asyncio.ensure_future(self._kept(session, writing))
+
+    async def _kept(self, session: Session, writing: Awaitable[object]) -> None:
+        try:
+            await writing
+        except Problem as problem:
+            logger.warning("The end of the session of %s is not on disk: %s", session.identity, problem)
+        self._keeping.pop(session.identity, None)
 
     def _tell(self, identity: Identity, connected: bool, last_activity: float | None = None) -> None:
         now = self._clock()

@@ -14,6 +14,8 @@ from hotori.problems import Problem
 from hotori.store.log import Entry, Log
 from hotori.store.records import Records
 
+NOWHERE = -1
+"""In place of a message's offset in the log: it went nowhere."""
 _COLLECTION, _KEY = "unrouted", "all"
 
 
@@ -49,13 +51,14 @@ class Unrouted:
             self._count(decode_unrouted(entry.data), entry.offset)
 
     def submit(self, sender: Identity) -> asyncio.Future[int]:
-        """Count one more; the future is done once that is durable."""
+        """Count one more; the future is done, with NOWHERE, once that is durable."""
+        nowhere: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         appended = self._log.submit(encode_unrouted(sender))
         if appended.done():
-            self._appended(sender, appended)
+            self._appended(sender, nowhere, appended)
         else:
-            appended.add_done_callback(partial(self._appended, sender))
-        return appended
+            appended.add_done_callback(partial(self._appended, sender, nowhere))
+        return nowhere
 
     async def save(self) -> None:
         """Let the log's entries up to here be trimmed. Raises the problems of records."""
@@ -68,9 +71,16 @@ class Unrouted:
             self.changed = True
             raise
 
-    def _appended(self, sender: Identity, appended: asyncio.Future[int]) -> None:
-        if not appended.cancelled() and appended.exception() is None:
+    def _appended(self, sender: Identity, nowhere: asyncio.Future[int], appended: asyncio.Future[int]) -> None:
+        if nowhere.done():
+            return
+        if appended.cancelled():
+            nowhere.cancel()
+        elif (error := appended.exception()) is not None:
+            nowhere.set_exception(error)
+        else:
             self._count(sender, appended.result())
+            nowhere.set_result(NOWHERE)
 
     def _count(self, sender: Identity, offset: int) -> None:
         counts = self._saved.counts

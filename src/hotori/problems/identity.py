@@ -112,12 +112,12 @@ PROTOCOL_UNSUPPORTED = Kind(
     code="protocol-unsupported",
     title=Words("An MQTT client speaks another version", "MQTT クライアントのバージョンが違います"),
     cause=Words(
-        "It offered protocol level {level}; this hub speaks MQTT 3.1.1, which is level 4.",
-        "クライアントはプロトコルレベル {level} を求めましたが、このハブは MQTT 3.1.1（レベル 4）です。",
+        "It offered protocol level {level}; this hub speaks MQTT 3.1.1 (level 4) and 5 (level 5).",
+        "クライアントはプロトコルレベル {level} を求めましたが、このハブが話すのは MQTT 3.1.1（レベル 4）と 5（レベル 5）です。",
     ),
     remedy=Words(
-        "Tell the client to use MQTT 3.1.1, for mosquitto with `-V mqttv311`.",
-        "クライアントを MQTT 3.1.1 に設定してください。mosquitto では `-V mqttv311` です。",
+        "Tell the client to use MQTT 3.1.1 or 5, for mosquitto with `-V mqttv311`.",
+        "クライアントを MQTT 3.1.1 か 5 に設定してください。mosquitto では `-V mqttv311` です。",
     ),
 )
 

@@ -1,0 +1,325 @@
+"""The head for MQTT 5: the same conversation, with properties instead of bags, and reasons instead of silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from hotori.hub.conversation import Conversation
+from hotori.hub.courier import WINDOW
+from hotori.hub.dialect import matching
+from hotori.hub.head import Ending
+from hotori.hub.mqtt_head import MqttHead, marked
+from hotori.hub.published import delivered, published
+from hotori.hub.session import NOT_ALLOWED
+from hotori.hub.unrouted import NOWHERE
+from hotori.model.message import MAX_SIZE, Message
+from hotori.mqtt.bag import MalformedBagError
+from hotori.mqtt.encoder import PINGRESP
+from hotori.mqtt.encoder5 import encode5
+from hotori.mqtt.packets import Packet, Pingreq
+from hotori.mqtt.packets5 import (
+    Disconnect5,
+    Packet5,
+    Puback5,
+    Pubcomp5,
+    Publish5,
+    Pubrec5,
+    Pubrel5,
+    Reason,
+    Suback5,
+    Subscribe5,
+    Unsuback5,
+    Unsubscribe5,
+)
+from hotori.mqtt.properties import NO_PROPERTIES, Properties
+from hotori.mqtt.topics import MethodReply, ReportedPatch, TwinGet
+
+RECEIVE_MAXIMUM = 1000
+"""How many messages a client may send without an answer [3.2.2.3.3]."""
+_SHARED = "$share/"
+_REASONS = {
+    Ending.TAKEN_OVER: Reason.SESSION_TAKEN_OVER,
+    Ending.ADMINISTRATIVE: Reason.ADMINISTRATIVE,
+    Ending.CLOSING: Reason.SERVER_SHUTTING_DOWN,
+    Ending.MALFORMED: Reason.MALFORMED,
+    Ending.TOO_LARGE: Reason.PACKET_TOO_LARGE,
+    Ending.RULE_BROKEN: Reason.PROTOCOL_ERROR,
+    Ending.NOT_ALLOWED: Reason.NOT_AUTHORIZED,
+    Ending.SILENT: Reason.KEEP_ALIVE_TIMEOUT,
+    Ending.EXPIRED: Reason.MAXIMUM_CONNECT_TIME,
+    Ending.NOT_READING: Reason.QUOTA_EXCEEDED,
+    Ending.FAULT: Reason.UNSPECIFIED,
+}
+
+
+logger = logging.getLogger(__name__)
+
+
+class Mqtt5Head(MqttHead):
+    """One connection's, after admission. What the client may know of its own faults it is told."""
+
+    _parting: Reason | None = None
+    _unanswered = 0
+
+    def other(self, packet: Packet | Packet5) -> None:
+        match packet:
+            case Publish5():
+                self._publish(packet)
+            case Puback5():
+                self._acknowledged(packet)
+            case Pubrel5(packet_id):
+                known = packet_id in self._session.received
+                self._session.received.discard(packet_id)
+                reason = Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND
+                self._carrier.send(encode5(Pubcomp5(packet_id, reason)))
+            case Subscribe5():
+                self.conversation.subscribing.add(partial(self._subscribe5, packet))
+            case Unsubscribe5():
+                self.conversation.subscribing.add(partial(self._unsubscribe5, packet))
+            case Pingreq():
+                self._carrier.send(PINGRESP)
+            case Disconnect5():
+                self._disconnect(packet)
+            case _:
+                self._carrier.abort(f"{type(packet).__name__} has no place here", Ending.RULE_BROKEN)
+
+    def deliver(self, endpoint: str, message: Message, packet_id: int, again: bool) -> bool:
+        topic = self._dialect.place(endpoint)
+        properties = delivered(message, self._hub.clock(), self._identifiers(topic))
+        qos = 1 if packet_id else 0
+        return self._say(Publish5(topic, message.body, qos, packet_id, dup=again, properties=properties))
+
+    def farewell(self, ending: Ending, reason: str) -> bytes:
+        if ending is Ending.GOODBYE:
+            return b""
+        said = Properties(reason=reason) if self._connect.properties.request_problem != 0 else Properties()
+        return encode5(Disconnect5(self._parting or _REASONS[ending], said))
+
+    def _tell(self, topic: str, payload: bytes) -> None:
+        properties = Properties(payload_format=1, content_type="application/json") if payload else Properties()
+        identifiers = self._identifiers(topic)
+        if identifiers:
+            properties = Properties(
+                payload_format=properties.payload_format,
+                content_type=properties.content_type,
+                subscription_ids=identifiers,
+            )
+        self._say(Publish5(topic, payload, properties=properties))
+
+    def _say(self, packet: Publish5) -> bool:
+        """Send it, unless it is larger than the client takes [MQTT-3.1.2-24]."""
+        try:
+            data = encode5(packet)
+        except ValueError as error:  # a property that is longer than it may be
+            logger.warning("A message to %s cannot be written: %s", self._identity, error)
+            return False
+        if len(data) > (self._connect.properties.maximum_packet_size or math.inf):
+            return False
+        self._carrier.send(data)
+        return True
+
+    def _identifiers(self, topic: str) -> tuple[int, ...]:
+        """The numbers of the subscriptions that a topic matches [3.3.2.3.8]."""
+        known = self._session.identifiers
+        return tuple(known[wanted] for wanted in matching(known, topic)) if known else ()
+
+    def _converse(self) -> Conversation:
+        will, window = self._connect.will, self._connect.properties.receive_maximum
+        delay = will.properties.will_delay if will is not None else None
+        words = self._last_words(will)
+        if words is not None and will is not None:
+            words = published(words, will.properties, self._hub.clock())
+        return Conversation(
+            self._hub, self._session, self, words, delay=delay or 0.0, window=min(window or WINDOW, WINDOW)
+        )
+
+    # What the client publishes
+
+    def _publish(self, packet: Publish5) -> None:
+        if (reason := self._fault(packet)) is not None:
+            self._leave(reason, f"it published what it may not: {reason.name}")
+        elif packet.qos == 2 and packet.packet_id in self._session.received:
+            self._answer5(packet, None)
+        else:
+            self._take(packet)
+
+    def _fault(self, packet: Publish5) -> Reason | None:
+        """What ends the connection [3.3.2, 3.3.4]."""
+        if packet.properties.topic_alias is not None:
+            return Reason.TOPIC_ALIAS_INVALID
+        if packet.properties.subscription_ids:
+            return Reason.PROTOCOL_ERROR
+        if packet.retain:
+            return Reason.RETAIN_NOT_SUPPORTED
+        if packet.qos == 2 and not self._dialect.exactly_once:
+            return Reason.QOS_NOT_SUPPORTED
+        if packet.qos and self._unanswered >= RECEIVE_MAXIMUM:
+            return Reason.RECEIVE_MAXIMUM_EXCEEDED
+        return None
+
+    def _take(self, packet: Publish5) -> None:
+        try:
+            said = self._dialect.read(packet.topic, packet.payload)
+        except MalformedBagError as error:
+            self._decline(packet, Reason.TOPIC_NAME_INVALID, str(error))
+            return
+        match said:
+            case Message():
+                self._take_said(packet, said)
+                return
+            case TwinGet(rid):
+                self.conversation.ask_twin(rid)
+            case ReportedPatch(rid):
+                self.conversation.patch_reported(rid, packet.payload)
+            case MethodReply(status, rid):
+                try:
+                    self.conversation.answer(rid, status, packet.payload)
+                except (msgspec.DecodeError, RecursionError):
+                    self._decline(packet, Reason.PAYLOAD_FORMAT_INVALID, "the answer to a method is not JSON")
+                    return
+            case None:
+                self._decline(packet, Reason.TOPIC_NAME_INVALID, "it published to a topic that is not its own")
+                return
+        self._answer5(packet, None)
+
+    def _take_said(self, packet: Publish5, message: Message) -> None:
+        try:
+            message = published(message, packet.properties, self._hub.clock())
+        except MalformedBagError as error:
+            self._decline(packet, Reason.PAYLOAD_FORMAT_INVALID, str(error))
+            return
+        if packet.dup:
+            message = replace(message, properties=marked(message.properties, packet.qos, dup=True))
+        if message.size() > MAX_SIZE:
+            self._leave(Reason.PACKET_TOO_LARGE, f"a message of {message.size()} bytes is larger than {MAX_SIZE}")
+            return
+        self._answer5(packet, self._hub.submit(self._identity, message))
+
+    def _answer5(self, packet: Publish5, durable: asyncio.Future[int] | None) -> None:
+        self._unanswered += bool(packet.qos)
+        self._answer_in_turn(packet.packet_id if packet.qos < 2 else -packet.packet_id, durable)
+
+    def _decline(self, packet: Publish5, reason: Reason, why: str) -> None:
+        """Say no to one message and go on; at QoS 0 there is no answer but the end of the connection."""
+        if not packet.qos:
+            self._leave(reason, why)
+            return
+        declined: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        declined.set_exception(_DeclinedError(_Verdict(reason, why)))
+        self._answer5(packet, declined)
+
+    def _acknowledge(self, _: asyncio.Future[int] | None = None) -> None:
+        waiting = self._acknowledgements
+        while waiting and not self.conversation.closed:
+            turn, durable = waiting[0]
+            if durable is not None and not durable.done():
+                durable.add_done_callback(self._acknowledge)
+                return
+            verdict = _verdict(durable)
+            if verdict is None:
+                assert durable is not None, "what needs no storing is settled"
+                self._not_stored(durable)
+                return
+            waiting.popleft()
+            if turn:
+                self._unanswered -= 1
+                self._answer(turn, verdict)
+
+    def _answer(self, turn: int, verdict: _Verdict) -> None:
+        said = NO_PROPERTIES
+        if verdict.why and self._connect.properties.request_problem != 0:
+            said = Properties(reason=verdict.why)
+        if turn > 0:
+            self._carrier.send(encode5(Puback5(turn, verdict.reason, said)))
+            return
+        if verdict.reason < Reason.UNSPECIFIED:
+            self._session.received.add(-turn)
+        self._carrier.send(encode5(Pubrec5(-turn, verdict.reason, said)))
+
+    # What it says otherwise
+
+    def _acknowledged(self, packet: Puback5) -> None:
+        if packet.reason >= Reason.UNSPECIFIED:
+            self.conversation.refused(packet.packet_id)
+        else:
+            self.conversation.acknowledged(packet.packet_id)
+
+    def _disconnect(self, packet: Disconnect5) -> None:
+        asked = packet.properties.session_expiry
+        if asked is not None and asked and not self._session.expiry:
+            self._leave(Reason.PROTOCOL_ERROR, "it wants to keep a session that was to end with the connection")
+            return
+        if asked is not None:
+            self._session.expiry = math.inf if asked == 0xFFFFFFFF else float(asked)
+        if packet.reason == Reason.SUCCESS:
+            self._carrier.abort("it said goodbye", Ending.GOODBYE)
+        else:
+            # Its will is to be published [3.14.4]; there is nobody to say anything to.
+            self._parting = Reason.SUCCESS
+            self._carrier.abort(f"it said goodbye with reason {packet.reason:#04x}", Ending.FAULT)
+
+    def _leave(self, reason: Reason, why: str) -> None:
+        self._parting = reason
+        self._carrier.abort(why, Ending.TOO_LARGE if reason is Reason.PACKET_TOO_LARGE else Ending.RULE_BROKEN)
+
+    async def _subscribe5(self, packet: Subscribe5) -> None:
+        wanted = [(wish.topic_filter, wish.qos) for wish in packet.wishes]
+        subscriptions, outcomes = self._session.subscribed(wanted, self._dialect.may_subscribe)
+        identifiers = {known: number for known, number in self._session.identifiers.items() if known in subscriptions}
+        for (topic_filter, _), outcome in zip(wanted, outcomes, strict=True):
+            if outcome < NOT_ALLOWED:
+                identifiers.pop(topic_filter, None)
+                if packet.properties.subscription_ids:
+                    identifiers[topic_filter] = packet.properties.subscription_ids[0]
+        await self._hub.sessions.subscribe(self._session, subscriptions, identifiers)
+        self._wants.clear()
+        reasons = tuple(_suback(topic, outcome) for (topic, _), outcome in zip(wanted, outcomes, strict=True))
+        self._carrier.send(encode5(Suback5(packet.packet_id, reasons)))
+        self._subscribed(wanted)
+
+    async def _unsubscribe5(self, packet: Unsubscribe5) -> None:
+        known = self._session.subscriptions
+        reasons = [Reason.SUCCESS if it in known else Reason.NO_SUBSCRIPTION_EXISTED for it in packet.filters]
+        await self._keep(self._session.unsubscribed(packet.filters))
+        self._carrier.send(encode5(Unsuback5(packet.packet_id, tuple(reasons))))
+
+
+class _Verdict(NamedTuple):
+    """What is answered to a message, with words for people where it was not taken."""
+
+    reason: Reason
+    why: str = ""
+
+
+class _DeclinedError(Exception):
+    """A message was not taken, and its sender is told why."""
+
+    def __init__(self, verdict: _Verdict) -> None:
+        super().__init__(verdict.why)
+        self.verdict = verdict
+
+
+def _verdict(durable: asyncio.Future[int] | None) -> _Verdict | None:
+    """The answer to a message that is settled; None where it could not be stored."""
+    if durable is None:
+        return _Verdict(Reason.SUCCESS)
+    if durable.cancelled():
+        return None
+    error = durable.exception()
+    if error is not None:
+        return error.verdict if isinstance(error, _DeclinedError) else None
+    return _Verdict(Reason.NO_MATCHING_SUBSCRIBERS if durable.result() == NOWHERE else Reason.SUCCESS)
+
+
+def _suback(topic_filter: str, outcome: int) -> int:
+    """The reason code: the QoS granted, or why not [3.9.3]."""
+    if outcome == NOT_ALLOWED:
+        return Reason.SHARED_NOT_SUPPORTED if topic_filter.startswith(_SHARED) else Reason.TOPIC_FILTER_INVALID
+    return outcome

@@ -1,0 +1,108 @@
+"""What the versions of MQTT do differently before there is a head: who may come in, and how it is answered."""
+
+from __future__ import annotations
+
+import math
+
+from hotori.hub.dialect import Dialect
+from hotori.hub.head import Ending
+from hotori.hub.mqtt5_head import RECEIVE_MAXIMUM, Mqtt5Head
+from hotori.hub.mqtt_head import MqttHead
+from hotori.mqtt.decoder import Cutter, Decoder
+from hotori.mqtt.decoder5 import Decoder5
+from hotori.mqtt.encoder import encode
+from hotori.mqtt.encoder5 import encode5
+from hotori.mqtt.packets import (
+    Connack,
+    ConnackCode,
+    Connect,
+    MalformedPacketError,
+    Packet,
+    PacketTooLargeError,
+    ProtocolBrokenError,
+)
+from hotori.mqtt.packets5 import LEVEL_5, Connack5, Packet5, Reason
+from hotori.mqtt.properties import Properties
+
+MOST_KEEP_ALIVE = 1767.0
+"""Seconds of silence after which anyone is dropped (contract 1.2)."""
+_MOST_ASKED = int(MOST_KEEP_ALIVE / 1.5)
+_FOR_EVER = 0xFFFFFFFF
+_REASONS = {
+    ConnackCode.UNACCEPTABLE_PROTOCOL: Reason.UNSUPPORTED_VERSION,
+    ConnackCode.IDENTIFIER_REJECTED: Reason.CLIENT_ID_INVALID,
+    ConnackCode.SERVER_UNAVAILABLE: Reason.SERVER_UNAVAILABLE,
+    ConnackCode.BAD_CREDENTIALS: Reason.BAD_USER_NAME_OR_PASSWORD,
+    ConnackCode.NOT_AUTHORIZED: Reason.NOT_AUTHORIZED,
+}
+
+
+def decoder_for(connect: Connect, max_packet: int) -> Cutter[Packet | Packet5]:
+    """Cuts what comes after CONNECT."""
+    decoder: Cutter[Packet | Packet5]
+    decoder = Decoder5(max_packet) if connect.level == LEVEL_5 else Decoder(max_packet)  # type: ignore[assignment]
+    return decoder
+
+
+def head_class(connect: Connect) -> type[MqttHead]:
+    return Mqtt5Head if connect.level == LEVEL_5 else MqttHead
+
+
+def fault(connect: Connect) -> Reason | None:
+    """Why a client of MQTT 5 cannot be served, whoever it is."""
+    if connect.level != LEVEL_5:
+        return None
+    if connect.properties.authentication_method is not None:
+        return Reason.BAD_AUTHENTICATION_METHOD
+    if connect.will is not None and connect.will.retain:
+        return Reason.RETAIN_NOT_SUPPORTED
+    if connect.will is not None and connect.will.qos == 2:
+        return Reason.QOS_NOT_SUPPORTED
+    return None
+
+
+def refusal(connect: Connect, code: ConnackCode | Reason) -> bytes:
+    """The CONNACK of a client that may not come in."""
+    if connect.level == LEVEL_5:
+        return encode5(Connack5(False, _REASONS[code] if isinstance(code, ConnackCode) else code))
+    return encode(Connack(False, code))
+
+
+def welcome(connect: Connect, present: bool, dialect: Dialect, max_packet: int, assigned_id: str) -> bytes:
+    """The CONNACK of a client that may, with what it has to know of us."""
+    if connect.level != LEVEL_5:
+        return encode(Connack(present, ConnackCode.ACCEPTED))
+    asked = connect.keep_alive
+    properties = Properties(
+        receive_maximum=RECEIVE_MAXIMUM,
+        maximum_qos=None if dialect.exactly_once else 1,
+        retain_available=0,
+        maximum_packet_size=max_packet,
+        assigned_client_id=None if connect.client_id else assigned_id,
+        topic_alias_maximum=0,
+        wildcard_available=1,
+        subscription_ids_available=1,
+        shared_available=0,
+        server_keep_alive=_MOST_ASKED if not 0 < asked <= _MOST_ASKED else None,
+    )
+    return encode5(Connack5(present, Reason.SUCCESS, properties))
+
+
+def silence(connect: Connect) -> float:
+    """Seconds after which a client that says nothing is dropped [MQTT-3.1.2-24]."""
+    return min(1.5 * connect.keep_alive or MOST_KEEP_ALIVE, MOST_KEEP_ALIVE)
+
+
+def session_expiry(connect: Connect) -> float:
+    """Seconds for which the session outlives the connection: for ever or not at all in 3.1.1."""
+    if connect.level != LEVEL_5:
+        return 0.0 if connect.clean_session else math.inf
+    asked = connect.properties.session_expiry or 0
+    return math.inf if asked == _FOR_EVER else float(asked)
+
+
+def ending_of(error: MalformedPacketError) -> Ending:
+    """Why bytes that cannot be read end a connection."""
+    if isinstance(error, PacketTooLargeError):
+        return Ending.TOO_LARGE
+    return Ending.RULE_BROKEN if isinstance(error, ProtocolBrokenError) else Ending.MALFORMED
