@@ -94,8 +94,8 @@ def run_command(
     Writes DATA/connect.json once everything is ready.
 
     \b
-    Examples:  hotori edge run --data edge-1 --enrolment edge-1.json
-               hotori edge run --data edge-1 --enrolment edge-1.json --runtime docker
+    Example:  hotori edge run --data edge-1 --enrolment edge-1.json
+              hotori edge run --data edge-1 --enrolment edge-1.json --runtime docker
     """
     from hotori.edge.main import EdgeConfig, run_edge
     from hotori.edge.module_engine import ModuleEngine
