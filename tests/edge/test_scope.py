@@ -118,7 +118,8 @@ async def test_what_stands_behind_edge_devices_behind_it_is_known_too() -> None:
     """11.3: an edge hub is spoken to on behalf of everyone below, so it knows them at any depth."""
     cloud = Cloud()
     cloud.leaves = [device_document("middle", "edge-1", edge=True), device_document("leaf-1", "edge-1")]
-    cloud.below["middle"] = [cloud.leaves[0], device_document("bottom", "middle", edge=True)]
+    hub = {**module_document("$edgeHub"), "deviceId": "bottom"}
+    cloud.below["middle"] = [cloud.leaves[0], device_document("bottom", "middle", edge=True), hub]
     cloud.below["bottom"] = [device_document("leaf-2", "bottom"), {**module_document("sender"), "deviceId": "bottom"}]
     scope = a_scope(cloud, MemoryRecords(), Clock())
 
@@ -131,7 +132,7 @@ async def test_what_stands_behind_edge_devices_behind_it_is_known_too() -> None:
     own = await scope.find(DEVICE)
     assert own is not None
     assert [child.identity.device for child in await scope.children(own.scope or "")] == ["leaf-1", "middle"]
-    assert [module.identity.module for module in await scope.modules("bottom")] == ["sender"]
+    assert [module.identity.module for module in await scope.modules("bottom")] == ["$edgeHub", "sender"]
 
 
 async def test_what_was_fetched_is_known_in_the_next_life_without_a_cloud() -> None:

@@ -32,6 +32,11 @@ def enrolment(cloud: CloudConnection, view: DeviceView) -> JsonObject:
         "connectionString": view.connection_string.reveal(),
         "ca": cloud.ca.read_text(encoding="ascii"),
         "hub": cloud.hub.document(),
+        "registry": {
+            "address": cloud.registry_address,
+            "username": cloud.registry_username,
+            "password": cloud.registry_password.reveal(),
+        },
     }
 
 

@@ -16,7 +16,7 @@ from hotori.problems import Words
 from hotori.sdk.connection_file import FILE_NAME, HubAddress, read_text
 
 if TYPE_CHECKING:
-    from hotori.edge.enrolment import EnrolmentFile
+    from hotori.edge.enrolment import EnrolmentFile, ParentEdge
 
 _READY = Words(
     "The device {device} is ready.\n  hub       {host}:{mqtt} (MQTT), {host}:{https} (HTTPS)\n  connect   {file}",
@@ -49,6 +49,10 @@ for command in COMMANDS:
 @click.option(
     "--hub-https-port", type=PORT, default=443, show_default=True, help="The cloud's, with --connection-string."
 )
+@click.option("--parent", metavar="HOST", help="The edge device to go through, instead of dialling the cloud.")
+@click.option("--parent-ca", type=click.Path(path_type=Path, dir_okay=False), help="The parent's authority (PEM).")
+@click.option("--parent-mqtt-port", type=PORT, default=8883, show_default=True)
+@click.option("--parent-https-port", type=PORT, default=443, show_default=True)
 @click.option(
     "--listen",
     default="",
@@ -80,6 +84,10 @@ def run_command(
     ca: Path | None,
     hub_mqtt_port: int,
     hub_https_port: int,
+    parent: str | None,
+    parent_ca: Path | None,
+    parent_mqtt_port: int,
+    parent_https_port: int,
     listen: str,
     name: str | None,
     mqtt_port: int,
@@ -90,7 +98,8 @@ def run_command(
 ) -> None:
     """Run the agent and the message hub of an edge device until Ctrl-C.
 
-    On the first start it needs an enrolment; later it knows who it is, and starts offline too.
+    On the first start it needs an enrolment; later it knows who it is, and starts offline too. With --parent it
+    reaches its cloud through another edge device, whose authority is DATA/authority/root.pem there.
     Writes DATA/connect.json once everything is ready.
 
     \b
@@ -106,6 +115,7 @@ def run_command(
         listen=listen,
         name=name or listen,
         engine=None if runtime == "process" else ModuleEngine(docker_host or _ENGINES[runtime], network),
+        parent=_parent(parent, parent_ca, parent_mqtt_port, parent_https_port),
         mqtt_port=mqtt_port,
         https_port=https_port,
     )
@@ -140,3 +150,14 @@ def _ticket(
     connection = IdentityConnection.parse(connection_string)
     hub = HubAddress(connection.host, mqtt_port, https_port)
     return EnrolmentFile(connection, read_text(ca), hub)
+
+
+def _parent(host: str | None, ca: Path | None, mqtt_port: int, https_port: int) -> ParentEdge | None:
+    """The edge device to go through; None leaves it to what the data folder kept."""
+    from hotori.edge.enrolment import ParentEdge
+
+    if host is None:
+        return None
+    if ca is None:
+        raise click.UsageError("--parent needs --parent-ca")
+    return ParentEdge(HubAddress(host, mqtt_port, https_port), read_text(ca))

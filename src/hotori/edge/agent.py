@@ -107,7 +107,7 @@ class Agent:
 
     def deploy(self, desired: JsonObject, version: int) -> None:
         """The twin asks for this now."""
-        self._latest = Deployment.read(desired, version)
+        self._latest = Deployment.read(desired, version, self._parts.around.parent)
         if self._latest.problem:
             _log.error("deployment %d was refused: %s", version, self._latest.problem.cause())
         self.wake()

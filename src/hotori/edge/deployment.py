@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -17,6 +17,7 @@ OK, MALFORMED, UNSUPPORTED, EMPTY, FAILED, STOPPED = 200, 400, 412, 417, 500, 40
 """Codes of lastDesiredStatus (contract 4.1)."""
 
 _COLLECTION, _KEY = "agent", "deployment"
+_UPSTREAM = "$upstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,16 @@ class Deployment:
     problem: Problem | None = None
 
     @classmethod
-    def read(cls, desired: JsonObject, version: int) -> Deployment:
-        """Never raises: what cannot be used becomes a code and a problem."""
+    def read(cls, desired: JsonObject, version: int, parent: str | None = None) -> Deployment:
+        """Never raises: what cannot be used becomes a code and a problem.
+
+        `$upstream:PORT` in image names and registry addresses means `parent`'s PORT (contract 11.4).
+        """
         desired = without_control(desired)
         if not desired:
             return cls(version)
         try:
-            return cls(version, desired, AgentConfig.parse(desired), OK)
+            return cls(version, desired, _upstream_named(AgentConfig.parse(desired), parent), OK)
         except Problem as problem:
             code = UNSUPPORTED if problem.kind is SCHEMA_UNSUPPORTED else MALFORMED
             return cls(version, desired, None, code, problem)
@@ -51,18 +55,30 @@ class Judgement:
     description: str = ""
 
 
-class DeploymentStore:
-    """The last deployment that could be used, on disk, so that the device starts offline."""
+def _upstream_named(config: AgentConfig, parent: str | None) -> AgentConfig:
+    if parent is None:
+        return config
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def named(text: str) -> str:
+        return parent + text.removeprefix(_UPSTREAM) if text.startswith(f"{_UPSTREAM}:") else text
+
+    modules = {name: replace(spec, image=named(spec.image)) for name, spec in config.modules.items()}
+    credentials = tuple(replace(each, address=named(each.address)) for each in config.credentials)
+    return AgentConfig(modules, credentials)
+
+
+class DeploymentStore:
+    """The last deployment that could be used, on disk, so that the device starts offline. `parent` as in `read`."""
+
+    def __init__(self, records: Records, parent: str | None = None) -> None:
+        self._records, self.parent = records, parent
 
     async def load(self) -> Deployment:
         record = await self._records.get(_COLLECTION, _KEY)
         if record is None:
             return Deployment()
         document = msgspec.json.decode(record.value)
-        return Deployment.read(document["desired"], document["version"])
+        return Deployment.read(document["desired"], document["version"], self.parent)
 
     async def save(self, deployment: Deployment) -> None:
         document = {"desired": deployment.desired, "version": deployment.version}

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -90,15 +90,15 @@ class HubAbove(ScopeSource, Protocol):
 class EdgeDevice:
     """Constructed idle; `live` starts everything in order and ends it in the opposite one."""
 
-    def __init__(self, parts: EdgeParts, seal: bytes, cloud: HubAbove) -> None:
+    def __init__(self, parts: EdgeParts, seal: bytes, cloud: HubAbove, more: Sequence[Route] = ()) -> None:
         connection = parts.enrolment.connection
-        self._parts, self._cloud = parts, cloud
+        self._parts, self._cloud, self._more = parts, cloud, more
         self.identity = connection.identity
         self.scope = ScopeDirectory(self.identity, connection.key, cloud, parts.records, parts.clock, parts.rules.scope)
         self.hub = self._make_hub(connection.host)
         TwinNotifications(self.hub, self._intake)
         self.upstream = Upstream(self.hub, self._above())
-        trusted = parts.authority.pem + parts.enrolment.ca
+        trusted = parts.authority.pem + parts.enrolment.trusted
         self.sockets = WorkloadSockets(socket_folder(parts.data), self._key_of, trusted, seal)
         self._agent_twin = OwnTwin(self.hub.twins, Identity(self.identity.device, EDGE_AGENT), self._deployed)
         self._hub_twin = OwnTwin(self.hub.twins, Identity(self.identity.device, EDGE_HUB), self._configured)
@@ -111,14 +111,14 @@ class EdgeDevice:
         self._watch()
 
     @classmethod
-    async def make(cls, parts: EdgeParts, cloud: HubAbove) -> EdgeDevice:
-        """A device with its secrets, which are made on first use."""
+    async def make(cls, parts: EdgeParts, cloud: HubAbove, more: Sequence[Route] = ()) -> EdgeDevice:
+        """A device with its secrets, which are made on first use. `more` is what else it serves over HTTPS."""
         collection, key = _SEAL
         record = await parts.records.get(collection, key)
         seal = record.value if record else secrets.token_bytes(32)
         if record is None:
             await parts.records.put(collection, key, seal)
-        return cls(parts, seal, cloud)
+        return cls(parts, seal, cloud, more)
 
     async def live(
         self, listeners: EdgeListeners, certificate: ServerCertificate, until: Callable[[], Awaitable[object]]
@@ -180,32 +180,32 @@ class EdgeDevice:
 
     def _above(self) -> Endpoint:
         enrolment = self._parts.enrolment
-        return Endpoint(enrolment.hub.host, enrolment.hub.mqtt_port, client_context(enrolment.ca))
+        return Endpoint(enrolment.above.host, enrolment.above.mqtt_port, client_context(enrolment.trusted))
 
     def _agent_parts(self, hub: str) -> AgentParts:
         parts = self._parts
-        registry = parts.enrolment.registry
+        parent = parts.enrolment.parent.address.host if parts.enrolment.parent else None
         return AgentParts(
-            around=Surroundings(self.identity.device, hub, parts.name),
+            around=Surroundings(self.identity.device, hub, parts.name, parent),
             runtime=parts.runtime,
             scope=self.scope,
             sockets=self.sockets,
-            store=DeploymentStore(parts.records),
+            store=DeploymentStore(parts.records, parent),
             clock=parts.clock,
             architecture=parts.architecture,
             rules=parts.rules.restart,
             look=parts.rules.look,
-            credentials=(registry,) if registry else (),
+            credentials=parts.enrolment.registries,
         )
 
     def _answer_methods(self, hub: str) -> None:
         enrolment = self._parts.enrolment
         uploader = Uploader(
             sources=self.bundle_sources(),
-            context=client_context(enrolment.ca),
+            context=client_context(enrolment.trusted),
             hub=hub,
             device=self.identity.device,
-            parent=enrolment.hub.host,
+            parent=enrolment.above.host,
             clock=self._parts.clock,
         )
         methods = AgentMethods(
@@ -267,7 +267,8 @@ class EdgeDevice:
 
     def _for_children(self) -> list[Route]:
         names = (self.hub.name, *self.hub.host_names)
-        return Parent(self.scope, self.identity.device, names, self._hand_up, self._parts.clock).routes()
+        parent = Parent(self.scope, self.identity.device, names, self._hand_up, self._parts.clock)
+        return [*parent.routes(), *self._more]
 
     async def _hand_up(self, method: str, name: str, body: JsonObject, etag: str | None) -> tuple[int, bytes]:
         """A child's call, with this device's `$edgeHub` as the one that speaks."""

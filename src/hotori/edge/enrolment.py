@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hotori.model.connection_string import IdentityConnection
 from hotori.model.json import JsonObject
@@ -17,26 +18,59 @@ _OTHER = Words("it is not an enrolment file", "登録ファイルではありま
 
 
 @dataclass(frozen=True, slots=True)
+class ParentEdge:
+    """The edge device that stands between this one and its cloud: where it listens, and its authority (PEM text)."""
+
+    address: HubAddress
+    ca: str
+
+    def document(self) -> JsonObject:
+        return {**self.address.document(), "ca": self.ca}
+
+
+@dataclass(frozen=True, slots=True)
 class EnrolmentFile:
-    """Who the device is, which authority it trusts (PEM text) and where its cloud listens."""
+    """Who the device is, which authority it trusts (PEM text) and where its cloud listens, or its parent does."""
 
     connection: IdentityConnection
     ca: str
     hub: HubAddress
     registry: RegistryCredential | None = None
+    parent: ParentEdge | None = None
+
+    @property
+    def above(self) -> HubAddress:
+        """Where the device dials: its parent where it has one, else the cloud."""
+        return self.parent.address if self.parent else self.hub
+
+    @property
+    def trusted(self) -> str:
+        """The authorities that it trusts, as PEM text."""
+        return self.ca + (self.parent.ca if self.parent else "")
+
+    @property
+    def registries(self) -> tuple[RegistryCredential, ...]:
+        """Its own credentials for images: at the cloud's registry, and at its parent, which hands images through."""
+        if self.registry is None:
+            return ()
+        if self.parent is None:
+            return (self.registry,)
+        above = f"{self.parent.address.host}:{self.parent.address.https_port}"
+        return (self.registry, replace(self.registry, address=above))
 
     @classmethod
     def read(cls, path: Path) -> EnrolmentFile:
         """Raises `file-unreadable` and `connection-string-malformed`."""
         document = read_document(path)
         try:
-            hub, registry = document["hub"], document.get("registry")
+            registry, parent = document.get("registry"), document.get("parent")
             return cls(
                 connection=IdentityConnection.parse(document["connectionString"]),
                 ca=str(document["ca"]),
-                hub=HubAddress(str(hub["host"]), int(hub["mqtt_port"]), int(hub["https_port"])),
+                hub=_address(document["hub"]),
                 registry=registry
                 and RegistryCredential(registry["address"], registry["username"], Secret(registry["password"])),
+                parent=ParentEdge(_address(parent), str(parent["ca"])) if parent else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Problem(FILE_UNREADABLE, repr(error), path=path, reason=_OTHER) from error
@@ -54,8 +88,14 @@ class EnrolmentFile:
                 "username": self.registry.username,
                 "password": self.registry.password.reveal(),
             }
+        if self.parent:
+            document["parent"] = self.parent.document()
         return document
 
     def write(self, path: Path) -> None:
         """Write it with mode 0600."""
         write_private(path, self.document())
+
+
+def _address(document: dict[str, Any]) -> HubAddress:
+    return HubAddress(str(document["host"]), int(document["mqtt_port"]), int(document["https_port"]))

@@ -10,10 +10,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from starlette.routing import Route
 
 from hotori.edge.cloud_api import CloudApi
 from hotori.edge.device import EdgeDevice, EdgeParts, EdgeRules
-from hotori.edge.enrolment import EnrolmentFile
+from hotori.edge.enrolment import EnrolmentFile, ParentEdge
+from hotori.edge.image_gate import ImageGate
 from hotori.edge.listeners import EdgeListeners, bind_all, port_of
 from hotori.edge.membership import settle
 from hotori.edge.module_engine import ModuleEngine, hub_address, hub_names
@@ -42,12 +46,14 @@ class EdgeConfig:
     `enrolment` None takes what the data folder kept. `https_port` None means 443, or 8443 where 443 is not to be
     had. `engine` runs the modules as containers, otherwise they are processes. An empty `listen` is loopback, or with
     an engine this machine's address in the modules' network; an empty `name` is the address.
+    `parent` is the edge device to go through instead of dialling the cloud.
     """
 
     data: Path
     enrolment: EnrolmentFile | None
     listen: str
     name: str
+    parent: ParentEdge | None = None
     mqtt_port: int = 8883
     https_port: int | None = None
     rules: EdgeRules = field(default_factory=EdgeRules)
@@ -62,16 +68,17 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(DataFolder(config.data))
-        enrolment = settle(config.data, config.enrolment)
+        enrolment = settle(config.data, config.enrolment, config.parent)
         runtime, config = await _open_runtime(config, enrolment, stack)
         ahead = config.engine is not None
         listeners = bind_all(config.listen, config.mqtt_port, config.https_port, ahead=ahead)
         stack.callback(listeners.close)
-        cloud = CloudApi(enrolment.hub, enrolment.connection.host, client_context(enrolment.ca))
+        cloud = CloudApi(enrolment.above, enrolment.connection.host, client_context(enrolment.trusted))
         await stack.enter_async_context(cloud)
+        images = await _image_gate(enrolment, stack)
         parts = await _open_parts(config, enrolment, runtime, stack)
         certificate = parts.authority.issue_server(_names(config))
-        device = await EdgeDevice.make(parts, cloud)
+        device = await EdgeDevice.make(parts, cloud, images)
 
         async def until_stopped() -> None:
             _announce(config, listeners, parts, stack, ready)
@@ -86,7 +93,7 @@ async def _open_runtime(
 ) -> tuple[ModuleRuntime, EdgeConfig]:
     """Open what runs modules, and settle where the hub listens: containers are asked where they can reach it."""
     ca = config.data / "cloud-ca.pem"
-    ca.write_text(enrolment.ca, encoding="ascii")
+    ca.write_text(enrolment.trusted, encoding="ascii")
     if config.engine is None:
         processes = ProcessRuntime(config.data / "runtime", ImageStore(config.data / "images", ca))
         stack.push_async_callback(processes.close)
@@ -135,6 +142,20 @@ async def _open_parts(
         architecture=platform.machine(),
         rules=config.rules,
     )
+
+
+async def _image_gate(enrolment: EnrolmentFile, stack: AsyncExitStack) -> list[Route]:
+    """To the parent, which hands images through, or to the cloud's registry: in the clear on loopback only."""
+    above, registry, trusted = enrolment.above, enrolment.registry, client_context(enrolment.trusted)
+    if enrolment.parent is not None:
+        gate = ImageGate(f"{above.host}:{above.https_port}", trusted)
+    elif registry is not None:
+        clear = is_loopback(urlsplit(f"//{registry.address}").hostname or "")
+        gate = ImageGate(registry.address, trusted, "http" if clear else "https")
+    else:
+        return []
+    await stack.enter_async_context(gate)
+    return gate.routes()
 
 
 def _announce(

@@ -12,11 +12,13 @@ WORKLOAD_API_VERSION = "2022-08-03"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is the same for every module of a device. `hub` is the hub's name, `gateway` the name to dial."""
+    """What is the same for every module of a device. `hub` is the hub's name, `gateway` the name to dial; `parent`
+    that of the edge device above this one, if there is one."""
 
     device: str
     hub: str
     gateway: str
+    parent: str | None = None
     log_level: str = "info"
     extra: Mapping[str, str] | None = None
 
@@ -34,6 +36,7 @@ def module_environment(spec: ModuleSpec, around: Surroundings, generation: str, 
         "IOTEDGE_DEVICEID": around.device,
         "IOTEDGE_MODULEID": spec.name,
         "IOTEDGE_APIVERSION": WORKLOAD_API_VERSION,
+        **({"IOTEDGE_PARENTHOSTNAME": around.parent} if around.parent else {}),
         **(around.extra or {}),
         **_of_create_options(spec),
     }

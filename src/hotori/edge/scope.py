@@ -214,7 +214,7 @@ class ScopeDirectory:
         fresh = documents.keys() - found.keys()
         found.update(documents)
         above = read_registration(found[chain.target])
-        for identity in sorted(fresh):
+        for identity in sorted(fresh, key=str):
             entry = read_registration(documents[identity])
             if entry.edge and stands_behind(entry, above) and len(chain.devices) < MOST_DEVICES:
                 await self._descend(AuthChain(identity, (identity.device, *chain.devices)), key, found)

@@ -22,7 +22,8 @@ class RegistryAuth(httpx.Auth):
         self._header = self._basic
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        own = request.url.netloc.decode() == self._host
+        # Through a URL, since one leaves out the port that its scheme has anyway.
+        own = request.url.netloc == httpx.URL(f"{request.url.scheme}://{self._host}").netloc
         if own and self._header:
             request.headers["Authorization"] = self._header
         response = yield request

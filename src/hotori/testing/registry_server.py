@@ -48,12 +48,13 @@ async def registry_server(
 @dataclass(frozen=True, slots=True)
 class TinyImages:
     """Builds images of a few files and pushes them. `folder` holds sources and the build cache; `base` goes below
-    the files, for container engines."""
+    the files, for container engines; `ca` is the authority of a registry off loopback."""
 
     registry: str
     folder: Path
     credential: RegistryCredential | None = None
     base: Layer | None = None
+    ca: Path | None = None
 
     async def script(
         self, text: str, *, more: Mapping[str, str | bytes] | None = None, **recipe: Any
@@ -87,7 +88,7 @@ class TinyImages:
         )
         image = await build_image(recipe, BuildCache(self.folder / "cache"))
         reference = ImageReference.parse(f"{self.registry}/{name}:{tag}")
-        async with RegistryClient(self.registry, self.credential) as client:
+        async with RegistryClient(self.registry, self.credential, self.ca) as client:
             await client.push(image, reference)
         return reference
 
