@@ -210,6 +210,7 @@ async def settle(hub: Hub, cloud: SmallHub, senders: list[Sender], arrivals: Arr
     return above
 
 
+@pytest.mark.timeout(900)
 async def test_nothing_acknowledged_is_lost_however_often_the_hub_is_killed(tmp_path: Path, cloud: SmallHub) -> None:
     random = Random(SEED)
     senders = {identity: Sender(identity) for identity in SENDERS}

@@ -220,6 +220,45 @@ async def test_a_log_that_was_begun_anew_does_not_confuse_the_cursors() -> None:
     await queues.close()
 
 
+async def test_what_the_disk_spoiled_is_counted_as_lost_by_route_and_the_rest_is_delivered(
+    stores: Stores, tmp_path: Path
+) -> None:
+    queues = await stores.open()
+    for number in range(60):
+        await accept(queues, b"body-%02d" % number + bytes(200), "a/x", route=f"route-{number % 2}")
+    await stores.close()
+    spoil(tmp_path / "log", b"body-10", b"body-13", b"body-14", b"body-57")
+
+    queues = await stores.open()
+    assert [(account.route, account.counters) for account in queues.accounts()] == [
+        ("route-0", Counters(accepted=30, dropped=2, pending=28, lost=2)),
+        ("route-1", Counters(accepted=30, dropped=2, pending=28, lost=2)),
+    ]
+    assert sum(int(problem.values["count"]) for problem in queues.problems) == 4
+    found = [body[:7] for body in await take(queues, "a/x", 56)]
+    assert found == [b"body-%02d" % number for number in range(60) if number not in (10, 13, 14, 57)]
+
+
+def spoil(folder: Path, *texts: bytes) -> None:
+    """Change these texts wherever they stand in the log."""
+    for path in folder.glob("*.log"):
+        data = path.read_bytes()
+        for text in texts:
+            data = data.replace(text, text[::-1])
+        path.write_bytes(data)
+
+
+async def test_a_start_does_not_read_again_what_was_settled(stores: Stores) -> None:
+    queues = await stores.open()
+    for number in range(10):
+        await accept(queues, b"%d" % number, "a/x")
+    await take(queues, "a/x", 8)
+    await stores.close()
+    queues = await stores.open()
+    assert (queues._log.first, await queues._saved_floor()) == (0, 8)
+    assert await take(queues, "a/x", 2) == [b"8", b"9"]
+
+
 async def test_an_entry_that_is_no_message_is_told_and_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
     shelf = Shelf()
     await MemoryLog(shelf).append(b"what another program wrote")

@@ -67,7 +67,7 @@ class Lane:
         self._back: list[tuple[int, Item]] = []
         self._out: dict[int, Item] = {}
         self._gaps: list[tuple[int, int]] = []
-        self._upto = self._restored_front = 0
+        self._upto = self._saved_upto = self._restored_front = 0
         self._early: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
@@ -84,6 +84,11 @@ class Lane:
     @property
     def counters(self) -> Counters:
         return Counters(self.accepted, self.delivered, self.expired, self.dropped, len(self), self.lost)
+
+    @property
+    def grown(self) -> bool:
+        """Whether something was accepted since the last cursor."""
+        return self._upto != self._saved_upto
 
     @property
     def front(self) -> int:
@@ -165,6 +170,7 @@ class Lane:
     def cursor(self) -> LaneCursor:
         """What to keep; says that nothing has changed since."""
         self.changed = False
+        self._saved_upto = self._upto
         front = self.front
         self._gaps = [gap for gap in self._gaps if gap[1] > front]
         early = sorted([*self._out, *(offset for offset, _ in self._back)])
@@ -199,7 +205,8 @@ class Lane:
     def _begin(self, cursor: LaneCursor) -> None:
         self.accepted, self.delivered, self.expired = cursor.accepted, cursor.delivered, cursor.expired
         self.dropped, self.lost = cursor.dropped, cursor.lost
-        self._upto, self._restored_front = cursor.upto, cursor.front
+        self._upto = self._saved_upto = cursor.upto
+        self._restored_front = cursor.front
         self._early, self._gaps = frozenset(cursor.early), list(cursor.gaps)
         self._offsets, self._expires, self._start = array("Q"), array("d"), 0
         self._back, self._out = [], {}

@@ -52,6 +52,11 @@ class Queue:
         return any(lane.changed for lane in self._lanes.values())
 
     @property
+    def grown(self) -> bool:
+        """Whether anything was accepted since the last `cursors`."""
+        return any(lane.grown for lane in self._lanes.values())
+
+    @property
     def floor(self) -> int:
         """The log may let go of what is below, as far as this queue is concerned."""
         return min((lane.floor for lane in self._lanes.values() if len(lane)), default=sys.maxsize)

@@ -31,7 +31,9 @@ from hotori.store.log import Entry, Log
 from hotori.store.records import Record, Records
 
 COLLECTION = "lanes"
+_FLOOR = ("queues", "floor")
 CHECKPOINT_SECONDS = 1.0
+WHOLE_SECONDS = 30.0
 SWEEP_SECONDS = 1800.0
 _REPLAY_BATCH = 512
 CAPACITY_BYTES = 4 * 1024**3
@@ -106,7 +108,7 @@ class Queues:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-            await self._checkpoint()
+            await self._checkpoint(whole=True)
         await self._log.close()
 
     def submit(self, message: Message, deliveries: tuple[Delivery, ...]) -> asyncio.Future[int]:
@@ -201,9 +203,14 @@ class Queues:
             saved = saved + batch
         return saved
 
+    async def _saved_floor(self) -> int:
+        """Below this offset of the log nothing was pending at the last checkpoint."""
+        record = await self._records.get(*_FLOOR)
+        return min(int(record.value), self._log.next) if record else 0
+
     async def _replay(self) -> None:
-        """Read what the log still holds into the queues."""
-        offset = self._log.first
+        """Read what the log still holds of pending messages into the queues."""
+        offset = max(self._log.first, await self._saved_floor())
         while batch := await self._log.read(offset, _REPLAY_BATCH):
             for entry in batch:
                 self._replay_entry(entry)
@@ -226,7 +233,7 @@ class Queues:
 
     async def _keep(self) -> None:
         """Save cursors, expire what waited too long, and keep the log within its bounds, until cancelled."""
-        swept = self._clock()
+        swept = saved = self._clock()
         while True:
             await asyncio.sleep(self._checkpoint_seconds)
             try:
@@ -234,12 +241,15 @@ class Queues:
                     swept = self._clock()
                     self._sweep(swept)
                 self._enforce_capacity()
-                await self._checkpoint()
+                whole = self._clock() - saved >= WHOLE_SECONDS
+                saved = self._clock() if whole else saved
+                await self._checkpoint(whole=whole)
             except Problem as problem:
                 logger.error("The queues' cursors could not be saved: %s", problem)
 
-    async def _checkpoint(self) -> None:
-        changed = [queue for queue in self._queues.values() if queue.changed]
+    async def _checkpoint(self, *, whole: bool = False) -> None:
+        """Save what was settled; `whole` also what was only accepted, which the log knows too, unless it is damaged."""
+        changed = [queue for queue in self._queues.values() if queue.changed or (whole and queue.grown)]
         if not changed and not self.unrouted.changed:
             return
         floor = self._floor()
@@ -251,6 +261,8 @@ class Queues:
             for queue in changed:
                 queue.touch()
             raise
+        # After the cursors: they must know all that is settled below.
+        await self._records.put(*_FLOOR, b"%d" % floor)
         await self._log.trim(floor)
 
     def _floor(self) -> int:

@@ -30,6 +30,18 @@ def disk_full(path: Path, evidence: str) -> Problem:
     return Problem(DISK_FULL, evidence, path=path, free=free_bytes(path))
 
 
+def data_end(descriptor: int) -> int:
+    """Where the last data of a file ends; what is behind was reserved, never written, and reads as zeros."""
+    end = size = os.fstat(descriptor).st_size
+    try:
+        end = 0
+        while end < size:
+            end = os.lseek(descriptor, os.lseek(descriptor, end, os.SEEK_DATA), os.SEEK_HOLE)
+    except OSError as error:
+        return end if error.errno == errno.ENXIO else size
+    return end
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder last: without it a new file's name can be lost with the power."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from hotori.store.disk import Disk, sync_folder
+from hotori.store.disk import Disk, data_end, sync_folder
 from hotori.store.frame import HEAD_SIZE, encode_frames, encode_gap, read_frame
 from hotori.store.log import Entry
 from hotori.store.quarantine import mend, quarantine
@@ -98,7 +98,7 @@ class Segment:
 
         A file that is damaged is kept as it is under another name, and its good entries are served.
         """
-        data = os.pread(self._descriptor, self.capacity, 0)
+        data = os.pread(self._descriptor, data_end(self._descriptor), 0)
         scan = scan_segment(data, len(MAGIC), self.first, self._salt, until)
         self._adopt(scan)
         overwritten = not data.startswith(MAGIC) and not MAGIC.startswith(data.rstrip(b"\0"))
