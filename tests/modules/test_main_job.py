@@ -111,5 +111,7 @@ def test_an_image_holds_everything_that_its_module_imports(module: str) -> None:
     missing = {name for name in ours - above if not any(name == part or name.startswith(f"{part}.") for part in parts)}
     assert not missing
     distributions = packages_distributions()
-    used = {owner.lower() for name in names for owner in distributions.get(name.partition(".")[0], [])}
+    used = {
+        owner.lower().replace("_", "-") for name in names for owner in distributions.get(name.partition(".")[0], [])
+    }
     assert used - locked(build, folder) <= OF_HTTPX_COMMAND | {"hotori"}

@@ -40,6 +40,7 @@ from hotori.model.connection_string import StorageConnection
 from hotori.model.secret import Secret
 from hotori.net.address import is_loopback
 from hotori.net.authority import Authority, ServerCertificate
+from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http import AsgiApp, HttpServer
 from hotori.net.tls import server_context
 from hotori.objects.blob_files import BlobFiles
@@ -162,7 +163,8 @@ async def _serve(
     portal: PortalFactory,
 ) -> None:
     """Start every listener. Off loopback all of them speak TLS; on it, MQTT and the service API do."""
-    context = server_context(certificate.cert_path, certificate.key_path, asks_clients=True)
+    context = server_context(certificate.cert_path, certificate.key_path)
+    ask_for_certificate(context)
     mqtt = await serve_mqtt(parts.hub, ssl_context=context, sock=listeners.mqtt)
     stack.callback(mqtt.close)
     outside = None if is_loopback(config.listen) else certificate

@@ -8,15 +8,13 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from hotori.net.client_certificate import ask_for_certificate
 from hotori.problems import Problem
 from hotori.problems.storage import FILE_UNREADABLE
 
 
-def server_context(certificate: Path, key: Path, *, asks_clients: bool = False) -> ssl.SSLContext:
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """A context for a listener; both files are PEM, the chain's leaf first. Raises `file-unreadable`.
 
-    With `asks_clients`, clients may show a certificate, and whoever serves them judges it (`certificate_chain`).
     `load_cert_chain` on the result takes renewed files into use for connections from then on.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -28,8 +26,6 @@ def server_context(certificate: Path, key: Path, *, asks_clients: bool = False) 
         context.load_cert_chain(certificate, key)
     except OSError as error:
         raise _unreadable(certificate, error) from error
-    if asks_clients:
-        ask_for_certificate(context)
     return context
 
 

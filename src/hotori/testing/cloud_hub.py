@@ -35,6 +35,7 @@ from hotori.model.connection_string import IdentityConnection, ServiceConnection
 from hotori.model.identity import Identity
 from hotori.model.secret import Secret
 from hotori.net.authority import Authority
+from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http import HttpServer
 from hotori.net.ports import bind
 from hotori.net.tls import client_context, server_context
@@ -119,7 +120,8 @@ class CloudHub:
         )
         HubEvents(self.hub, self.registry, self._hub_events)
         await self.hub.start()
-        context = server_context(self._certificate.cert_path, self._certificate.key_path, asks_clients=True)
+        context = server_context(self._certificate.cert_path, self._certificate.key_path)
+        ask_for_certificate(context)
         self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
         self.endpoints = Endpoints(self.address, self.routes, queues, self.own_storage, self.endpoint_rules)
         await self.endpoints.start()
