@@ -19,6 +19,7 @@ from hotori.hub.apply import Deployments
 from hotori.hub.authorities import Authorities
 from hotori.hub.cloud_intake import CloudIntake
 from hotori.hub.cloud_routes import CloudRoutes
+from hotori.hub.consumer_groups import ConsumerGroups
 from hotori.hub.endpoints import Endpoints
 from hotori.hub.events import Events
 from hotori.hub.file_uploads import FileUploads
@@ -211,6 +212,8 @@ async def _dependencies(
     jobs = Jobs(parts.hub, parts.registry, parts.records, time.time)
     await jobs.start()
     stack.push_async_callback(jobs.close)
+    groups = ConsumerGroups(parts.events, parts.records)
+    await groups.load()
     storage = _storage(config, listeners, parts.credentials)
     endpoints = Endpoints(
         config.name, parts.routes, parts.hub.queues, lambda: StorageClient(storage, authority.certificate)
@@ -225,6 +228,7 @@ async def _dependencies(
         rollouts=rollouts,
         jobs=jobs,
         endpoints=endpoints,
+        groups=groups,
     )
 
 

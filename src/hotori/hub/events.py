@@ -12,6 +12,8 @@ from hotori.model.message import Message
 from hotori.store.log import Entry, Log
 
 _BATCH = 256
+_BATCH_BYTES = 1024**2
+"""A reader that is slow holds about so much."""
 KEEP_BYTES = 2 * 1024**3
 
 Start: TypeAlias = int | Literal["earliest", "latest"]
@@ -63,12 +65,29 @@ class Events:
         """Events from `start` on that are there now, at most `limit`."""
         return [_event(entry) for entry in await self._log.read(start, limit)]
 
+    async def offset_at(self, moment: float) -> int:
+        """The offset of the first event that was accepted at `moment` (Unix seconds) or later.
+
+        Exact as far as the clock that stamped the events went forward.
+        """
+        low, high = self.first, self.next
+        while low < high:
+            middle = (low + high) // 2
+            found = await self.read(middle, 1)
+            if not found or found[0].offset >= high:
+                high = middle
+            elif found[0].message.enqueued_at < moment:
+                low = found[0].offset + 1
+            else:
+                high = middle
+        return low
+
     def subscribe(self, start: Start = "latest") -> AsyncGenerator[Event, None]:
         """Events from `start` on, for ever: past ones, then each as it is accepted.
 
         "latest" means from this call on, not from when the first event is asked for.
         """
-        return self._follow(self._offset(start))
+        return self.follow(self._offset(start))
 
     async def close(self) -> None:
         """Let the last trim end and close the log. Readers should have ended."""
@@ -76,16 +95,23 @@ class Events:
             await self._trimming
         await self._log.close()
 
-    async def _follow(self, offset: int) -> AsyncGenerator[Event, None]:
-        while True:
+    async def follow(self, offset: int, until: asyncio.Event | None = None) -> AsyncGenerator[Event, None]:
+        """Events from an offset on, for ever, or until an event is set."""
+        limit = _BATCH
+        while until is None or not until.is_set():
             news = self._news
-            events = await self.read(offset)
+            events = await self.read(offset, limit)
             for event in events:
                 yield event
+                if until is not None and until.is_set():
+                    return
+            limit = _fitting(events) or limit
             if events:
                 offset = events[-1].offset + 1
-            else:
+            elif until is None:
                 await news.wait()
+            else:
+                await _either(news, until)
 
     def _appended(self, _: asyncio.Future[int]) -> None:
         # A reader that finds nothing must find an event that is not set: it would spin without ever suspending.
@@ -102,6 +128,23 @@ class Events:
         if start == "earliest":
             return self._log.first
         return self._log.next if start == "latest" else start
+
+
+def _fitting(events: list[Event]) -> int:
+    """How many such events make a batch of the right size; 0 where there are none to judge by."""
+    size = sum(len(event.message.body) for event in events)
+    return max(1, min(_BATCH, len(events) * _BATCH_BYTES // max(size, 1))) if events else 0
+
+
+async def _either(first: asyncio.Event, second: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waiting = [asyncio.ensure_future(first.wait()), asyncio.ensure_future(second.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _event(entry: Entry) -> Event:

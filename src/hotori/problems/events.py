@@ -99,6 +99,17 @@ EVENT_MISSING = Kind(
     commands=("hotori monitor --from earliest --json",),
 )
 
+CONSUMER_GROUP_UNKNOWN = Kind(
+    code="consumer-group-unknown",
+    title=Words("There is no consumer group {name}", "コンシューマーグループ {name} はありません"),
+    cause=Words(
+        "A group begins to be when it is first read; nobody has read as that one, or it was deleted.",
+        "グループは最初に読んだときに作られます。まだ読まれていないか、削除されています。",
+    ),
+    remedy=Words("Read as that group first.", "まずそのグループとして読んでください。"),
+    commands=("hotori monitor --group {name}",),
+)
+
 KINDS = (
     MESSAGE_UNREADABLE,
     ROUTES_MISSING,
@@ -109,4 +120,5 @@ KINDS = (
     ENDPOINT_IN_USE,
     ENDPOINT_FAILED,
     EVENT_MISSING,
+    CONSUMER_GROUP_UNKNOWN,
 )

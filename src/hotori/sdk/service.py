@@ -239,17 +239,28 @@ class ServiceClient:
         answer = await self._ask("DELETE", f"{_path(Identity(device))}/commands")
         return int(answer["totalMessagesPurged"])
 
-    async def events(self, from_: str | int = "latest", device: str | None = None) -> AsyncGenerator[JsonObject, None]:
-        """Messages of the hub's devices, for ever: from "earliest", "latest" or an offset on.
+    async def events(
+        self,
+        from_: str | int = "latest",
+        device: str | None = None,
+        *,
+        group: str | None = None,
+        choose: Mapping[str, str] = MappingProxyType({}),
+    ) -> AsyncGenerator[JsonObject, None]:
+        """Messages of the hub's devices, for ever: from "earliest", "latest", an offset or a time (RFC 3339) on.
 
-        A connection that is lost later is made again, and the stream goes on where it broke off. Raises where
-        the first connection cannot be made, and where the hub refuses one.
+        `choose` are `module`, `output` and `filter`, a condition as in routes. As one of the readers of a `group`, the
+        events from its checkpoints on; see `checkpoint`. A connection that is lost later is made again, and the
+        stream goes on where it broke off. Raises where the first connection cannot be made, and where the hub
+        refuses one.
         """
+        query = {"from": str(from_), "api-version": _API_VERSION, **choose}
+        query |= {name: value for name, value in (("device", device), ("group", group)) if value}
         reader = EventReader()
         attempt = 0
         while True:
             try:
-                async with aclosing(self._follow(reader, str(from_), device)) as stream:
+                async with aclosing(self._follow(reader, query)) as stream:
                     async for data in stream:
                         attempt = 0
                         yield json.loads(data)
@@ -260,16 +271,23 @@ class ServiceClient:
             await asyncio.sleep(self._backoff.delay(attempt, random.random()))  # noqa: S311 - no secret
             attempt += 1
 
-    async def _follow(self, reader: EventReader, from_: str, device: str | None) -> AsyncGenerator[str, None]:
+    async def checkpoint(self, group: str, done: Mapping[int, int]) -> None:
+        """Remember that a consumer group is done with the events up to these: offsets by partition.
+
+        Raises `consumer-group-unknown`.
+        """
+        partitions: JsonObject = {str(partition): offset for partition, offset in done.items()}
+        await self._ask("POST", f"/messages/groups/{quote(group, safe='')}/checkpoint", {"partitions": partitions})
+
+    async def _follow(self, reader: EventReader, query: Mapping[str, str]) -> AsyncGenerator[str, None]:
         """The data of events until the connection ends."""
-        query = {"from": from_, "api-version": _API_VERSION} | ({"device": device} if device else {})
         headers = {"Authorization": self._token(), "Accept": "text/event-stream"}
         if reader.last_id is not None:
             headers["Last-Event-ID"] = reader.last_id
         timeout = httpx.Timeout(_TIMEOUT, read=_SILENCE)
         try:
             async with self._http.stream(
-                "GET", "/messages/events", params=query, headers=headers, timeout=timeout
+                "GET", "/messages/events", params=dict(query), headers=headers, timeout=timeout
             ) as response:
                 if not response.is_success:
                     await response.aread()

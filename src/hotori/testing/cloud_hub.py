@@ -15,6 +15,7 @@ from hotori.hub.apply import Deployments
 from hotori.hub.authorities import Authorities
 from hotori.hub.cloud_intake import CloudIntake
 from hotori.hub.cloud_routes import CloudRoutes
+from hotori.hub.consumer_groups import ConsumerGroups
 from hotori.hub.courier import DEVICE_TERMS, Terms
 from hotori.hub.endpoints import EndpointRules, Endpoints
 from hotori.hub.events import Events
@@ -105,6 +106,8 @@ class CloudHub:
         self.events = Events(SegmentLog.open(self._folder / "events"))
         queues = Queues(SegmentLog.open(self._folder / "queues"), self.records, self.clock)
         self.authorities = Authorities(self.records, self.clock)
+        self.groups = ConsumerGroups(self.events, self.records)
+        await self.groups.load()
         self.routes = CloudRoutes(self.records)
         await self.routes.load()
         intake = CloudIntake(self.events, queues, self.routes)
@@ -145,6 +148,7 @@ class CloudHub:
             rollouts=self.rollouts,
             jobs=self.jobs,
             endpoints=self.endpoints,
+            groups=self.groups,
             clock=self.clock,
         )
         app = with_storage(service_app(deps), objects_app(self.blobs, {ACCOUNT: [key]}, self.clock), ACCOUNT)

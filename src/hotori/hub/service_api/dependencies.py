@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hotori.hub.apply import Deployments
+from hotori.hub.consumer_groups import ConsumerGroups
 from hotori.hub.endpoints import Endpoints
 from hotori.hub.events import Events
 from hotori.hub.file_uploads import FileUploads
@@ -30,4 +31,5 @@ class ServiceDependencies:
     rollouts: Rollouts
     jobs: Jobs
     endpoints: Endpoints
+    groups: ConsumerGroups
     clock: Callable[[], float] = time.time

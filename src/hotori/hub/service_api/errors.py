@@ -50,6 +50,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "auth-chain-broken": (403, "IotHubForbidden"),
     "route-unknown": (404, "RouteNotFound"),
     "event-missing": (404, "EventNotFound"),
+    "consumer-group-unknown": (404, "ConsumerGroupNotFound"),
     "endpoint-unknown": (404, "EndpointNotFound"),
     "endpoint-in-use": (409, "EndpointInUse"),
     "not-an-edge-device": (400, "InvalidOperation"),
