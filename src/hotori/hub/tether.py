@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from hotori.hub.queue import Queue
 from hotori.hub.queues import upstream_endpoint
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import Json, JsonObject
+from hotori.model.message import Message
 from hotori.model.sas import sign
 from hotori.problems import Problem
 from hotori.problems.connections import MESSAGE_TOO_LARGE
@@ -29,8 +31,8 @@ from hotori.sdk.link import ConnectionOptions
 from hotori.sdk.method_answer import MethodHandler
 from hotori.sdk.twin_requests import TwinDocument
 
-WINDOW = 32
-"""Messages of one sender on their way up without an acknowledgement."""
+WINDOW = 64
+"""Messages of one sender that were taken from its queue and are not acknowledged from above."""
 LONGEST_METHOD = 300.0
 LIVE_SECONDS = 10.0
 """A message that waited longer than this is one of a backlog, and leaves at the pace of catching up."""
@@ -141,19 +143,34 @@ class Tether:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _forward(self) -> None:
-        """Post what waits, in order, a window at a time."""
+        """Post what waits, in order; when half of the window is free, as much as there is room for."""
         await self.connection.wait_connected()
         self._woken.clear()
-        while len(self._out) < WINDOW and (item := self.queue.take(self._hub.clock())) is not None:
-            await self._post(item)
+        while len(self._out) <= WINDOW // 2 and (items := self._take(WINDOW - len(self._out))):
+            await self._post_all(items)
         await self._woken.wait()
 
-    async def _post(self, item: Item) -> None:
+    def _take(self, most: int) -> list[Item]:
+        items: list[Item] = []
+        while len(items) < most and (item := self.queue.take(self._hub.clock())) is not None:
+            items.append(item)
+        return items
+
+    async def _post_all(self, items: list[Item]) -> None:
+        """Post the items, each when it is its turn; those that were not posted go back."""
+        waiting = deque(items)
         try:
-            arrived = await self._sent(item)
+            for message in await self._hub.queues.load_each(items):
+                await self._take_turn(message)
+                self._post(waiting[0], message)
+                waiting.popleft()
         except BaseException:
-            self.queue.give_back(item)
+            for item in waiting:
+                self.queue.give_back(item)
             raise
+
+    def _post(self, item: Item, message: Message | None) -> None:
+        arrived = self._sent(message) if message else None
         if arrived is None:
             logger.error("A message of %s cannot go up and is dropped", self.identity)
             self.queue.drop(item)
@@ -161,13 +178,8 @@ class Tether:
             self._out.add(item)
             arrived.add_done_callback(partial(self._arrived, item))
 
-    async def _sent(self, item: Item) -> asyncio.Future[None] | None:
-        """Begin to send it, when it is its turn; None where it can never be sent."""
-        message = await self._hub.queues.load(item)
-        if message is None:
-            return None
-        if message.enqueued_at < self._hub.clock() - LIVE_SECONDS:
-            await self._take_turn()
+    def _sent(self, message: Message) -> asyncio.Future[None] | None:
+        """Begin to send it; None where it can never be sent."""
         try:
             return self.connection.post(message)
         except Problem as problem:
@@ -175,17 +187,21 @@ class Tether:
                 raise
             return None
 
-    async def _take_turn(self) -> None:
+    async def _take_turn(self, message: Message | None) -> None:
+        """What is fresh goes at once; what is of a backlog when its turn has come."""
+        if message is None or message.enqueued_at >= self._hub.clock() - LIVE_SECONDS:
+            return
         wait = self._above.pace.turn(asyncio.get_running_loop().time())
         if wait > _AHEAD_SECONDS:
             await asyncio.sleep(wait)
 
     def _arrived(self, item: Item, arrived: asyncio.Future[None]) -> None:
         """Off the books only once the hub above has it durably."""
+        failed = arrived.cancelled() or arrived.exception() is not None
         if self._closed:
             return
         self._out.discard(item)
-        if arrived.cancelled() or arrived.exception() is not None:
+        if failed:
             self.queue.give_back(item)
         else:
             self.queue.deliver(item)
