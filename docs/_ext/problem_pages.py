@@ -22,6 +22,7 @@ AREA_TITLES: Mapping[str, Words] = {
     "images": Words("Images and registries", "イメージとレジストリ"),
     "modules": Words("Modules on a device", "デバイス上のモジュール"),
     "rollouts": Words("Deployments to many devices", "多数のデバイスへのデプロイ"),
+    "plain-clients": Words("Plain MQTT clients, shared identities", "プレーン MQTT クライアント、ID の共有"),
     "gateway": Words("Gateways and nested devices", "ゲートウェイと階層化されたデバイス"),
     "engines": Words("Container engines", "コンテナーエンジン"),
     "vision": Words("Training and predicting", "学習と推論"),

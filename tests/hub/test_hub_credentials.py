@@ -71,7 +71,7 @@ def test_every_known_spelling_of_the_user_name_is_read(user_name: str) -> None:
 
 @pytest.mark.parametrize(
     "user_name",
-    [None, "", "dev-1", f"{HUB}/dev-1", f"{HUB}/dev-1/", f"{HUB}//?api-version=1", "/dev-1/?api-version=1",
+    [None, "", "de v", f"{HUB}/dev-1", f"{HUB}/dev-1/", f"{HUB}//?api-version=1", "/dev-1/?api-version=1",
      f"{HUB}/dev-1/?x=1", f"{HUB}/de v/?api-version=1"],
 )  # fmt: skip
 def test_a_user_name_that_cannot_be_read_is_refused_with_4(user_name: str | None) -> None:

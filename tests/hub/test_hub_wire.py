@@ -286,6 +286,19 @@ async def test_a_new_connection_of_the_same_identity_wins(cloud: SmallHub) -> No
     await new.close()
 
 
+async def test_clients_that_take_an_identity_from_each_other_are_named(cloud: SmallHub) -> None:
+    """1.4: once, with both addresses; a client that comes back now and then is not"""
+    clients = [await WireClient.connect(cloud, DEVICE) for _ in range(4)]
+    assert not cloud.hub.takeovers.problems
+    clients += [await WireClient.connect(cloud, DEVICE) for _ in range(4)]
+    [problem] = cloud.hub.takeovers.problems
+    assert problem.code == "identity-shared"
+    first, second = (clients[number]._writer.get_extra_info("sockname") for number in (3, 4))
+    assert {problem.values["first"], problem.values["second"]} == {f"127.0.0.1:{first[1]}", f"127.0.0.1:{second[1]}"}
+    for client in clients:
+        await client.close()
+
+
 async def test_silence_longer_than_one_and_a_half_keep_alives_ends_the_connection(cloud: SmallHub) -> None:
     """1.2, [MQTT-3.1.2-24]"""
     client = await WireClient.connect(cloud, DEVICE, keep_alive=1)

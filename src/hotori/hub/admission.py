@@ -60,13 +60,14 @@ class Admissions:
         return [identity for identity, chain in self._chains.items() if device in chain.devices]
 
     async def admit(
-        self, connect: Connect, address: str, chain: Sequence[bytes] = ()
+        self, connect: Connect, address: str, chain: Sequence[bytes] = (), *, secure: bool = False
     ) -> tuple[Claim, Admission] | ConnackCode:
         """Whom it lets in, or the CONNACK code of the refusal. Refusals are logged with their remedy.
 
-        `chain` are the certificates that the client showed in the handshake (DER), its own first.
+        `chain` are the certificates that the client showed in the handshake (DER), its own first; `secure` says
+        whether there was one.
         """
-        claim = read_claim(connect, chain)
+        claim = read_claim(connect, chain, secure=secure)
         verdict = claim if isinstance(claim, Refusal) else await self.judge(claim)
         if isinstance(claim, Claim) and isinstance(verdict, Admission):
             return claim, verdict

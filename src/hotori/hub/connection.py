@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from hotori.hub.credentials import Admission, Claim
-from hotori.hub.dialect import IotHubDialect
+from hotori.hub.dialects import dialect_for
 from hotori.hub.head import Ending
 from hotori.hub.mqtt_head import MqttHead
 from hotori.hub.versions import (
@@ -181,7 +181,9 @@ class Connection(asyncio.Protocol):
             if (reason := fault(connect)) is not None:
                 self._refuse(connect, reason)
                 return
-            admitted = await self._hub.admissions.admit(connect, self._address, self._certificates())
+            admitted = await self._hub.admissions.admit(
+                connect, self._address, self._certificates(), secure=self._secure
+            )
             if isinstance(admitted, ConnackCode):
                 self._refuse(connect, admitted)
             else:
@@ -189,6 +191,10 @@ class Connection(asyncio.Protocol):
         except Exception:  # an inner fault must not read as a refusal for good
             logger.exception("%s could not be admitted", self._who())
             self._refuse(connect, ConnackCode.SERVER_UNAVAILABLE)
+
+    @property
+    def _secure(self) -> bool:
+        return self._transport is not None and self._transport.get_extra_info("ssl_object") is not None
 
     def _certificates(self) -> tuple[bytes, ...]:
         """What the client showed in the handshake of TLS."""
@@ -205,16 +211,18 @@ class Connection(asyncio.Protocol):
             await self._hub.twins.set_model_id(identity, claim.model_id)
         if self._transport is None:
             return
-        sessions.disconnect(identity, "the same identity connected again", Ending.TAKEN_OVER)
+        if (before := sessions.client(identity)) is not None:
+            self._hub.takeovers.note(identity, before.address, self._address)
+            before.close("the same identity connected again", Ending.TAKEN_OVER)
         sessions.release(identity, publish=connect.clean_session)
-        dialect = IotHubDialect(identity)
+        dialect = dialect_for(claim.plain, identity)
         self.send(welcome(connect, present, dialect, MAX_PACKET, str(identity)))
         self._silence = silence(connect)
         self._watch_silence()
         self._watch_expiry(admission.expiry)
         self._decoder = decoder_for(connect, MAX_PACKET)
         self._head = head_class(connect)(self._hub, session, self, dialect, connect)
-        self._head.conversation.claim = claim
+        self._head.conversation.claim, self._head.conversation.address = claim, self._address
         sessions.attach(self._head.conversation)
         early, self._early = self._early, b""
         self._read(self._head, self._decoder, early)

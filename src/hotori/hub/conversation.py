@@ -51,6 +51,7 @@ class Conversation:
     ) -> None:
         self.session = session
         self.claim: Claim | None = None
+        self.address = ""
         """What it was admitted for, to be judged again when the registry changes."""
         self.last_activity = hub.clock()
         self._hub = hub

@@ -6,22 +6,25 @@ good, and clients stop trying. Whoever could not look up answers `not_ready`, wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from hotori.hub.client_certificate import ClientCertificate
+from hotori.hub.dialects import dialect_for
 from hotori.hub.policies import Policy, Right
 from hotori.hub.policy_token import judge_policy
 from hotori.hub.registration import Authentication, Registration
 from hotori.hub.thumbprint import has_thumbprint
 from hotori.model.identity import Identity
-from hotori.model.message import MAX_SIZE
+from hotori.model.message import MAX_SIZE, Message
 from hotori.model.sas import CLOCK_SKEW, SasToken
-from hotori.mqtt.bag import MalformedBagError, message_from_bag
-from hotori.mqtt.packets import PROTOCOL_LEVEL, ConnackCode, Connect
+from hotori.model.secret import Secret
+from hotori.mqtt.bag import MalformedBagError
+from hotori.mqtt.packets import PROTOCOL_LEVEL, ConnackCode, Connect, Will
 from hotori.mqtt.packets5 import LEVEL_5
-from hotori.mqtt.topics import Telemetry, parse_client_topic, telemetry_prefix
+from hotori.mqtt.topics import telemetry_prefix
 from hotori.problems import Kind, Problem, Words
 from hotori.problems.certificates import CERTIFICATE_REFUSED, CREDENTIALS_DIFFER
 from hotori.problems.identity import (
@@ -38,6 +41,7 @@ from hotori.problems.identity import (
     USER_NAME_MALFORMED,
     WILL_REFUSED,
 )
+from hotori.problems.plain_clients import KEY_IN_THE_CLEAR, KEY_WRONG
 
 _KINDS = {
     Authentication.SAS: Words("tokens of its keys", "キーのトークン"),
@@ -46,6 +50,10 @@ _KINDS = {
     Authentication.NONE: Words("no credentials of its own", "資格情報なし"),
 }
 _A_TOKEN, _A_CERTIFICATE = Words("a token", "トークン"), Words("a certificate", "証明書")
+_A_KEY = Words("a key", "キー")
+_NEVER = 1 << 53
+_PLAIN = re.compile(r"(?!.*api-version=)[^/]+(?:/[^/]+)?", re.DOTALL)
+"""A user name of one or two parts: a plain client's."""
 _NOT_IN_FORCE = Words("it is not valid today", "有効期間外です")
 _OTHER_CERTIFICATE = Words("it has neither of the registered thumbprints", "登録された拇印のどちらとも一致しません")
 _IS_AUTHORITY = Words("it is an authority's own", "認証局自身の証明書です")
@@ -62,7 +70,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a client says of itself, well-formed and not yet believed."""
+    """What a client says of itself, well-formed and not yet believed.
+
+    A plain client names no hub, may show its key itself, and speaks the dialect of plain clients.
+    """
 
     identity: Identity
     hub: str
@@ -71,6 +82,11 @@ class Claim:
     client_type: str = ""
     auth_chain: str | None = None
     certificate: ClientCertificate | None = field(default=None, repr=False)
+    key: Secret | None = None
+
+    @property
+    def plain(self) -> bool:
+        return not self.hub
 
     @property
     def by_device_key(self) -> bool:
@@ -87,23 +103,27 @@ class Admission:
     expiry: int
 
 
-def read_claim(connect: Connect, chain: Sequence[bytes] = ()) -> Claim | Refusal:
-    """What the CONNECT packet claims; `chain` are the certificates shown in the handshake (DER).
+def read_claim(connect: Connect, chain: Sequence[bytes] = (), *, secure: bool = False) -> Claim | Refusal:
+    """What the CONNECT packet claims; `chain` are the certificates shown in the handshake (DER), and `secure` says
+    whether there was one: a key is not taken in the clear.
 
     Refuses with 1, 2, 4 or 5 what no registry could mend.
     """
     if connect.level not in (PROTOCOL_LEVEL, LEVEL_5):
         return _refuse(ConnackCode.UNACCEPTABLE_PROTOCOL, PROTOCOL_UNSUPPORTED, level=connect.level)
-    claim = _read_user_name(connect, chain)
+    plain = _PLAIN.fullmatch(connect.username or "")
+    claim = _read_plain(connect, chain, plain[0]) if plain else _read_user_name(connect, chain)
     if isinstance(claim, Refusal):
         return claim
     identity = claim.identity
-    if connect.client_id != str(identity):
+    if claim.key is not None and not secure:
+        return _deny(KEY_IN_THE_CLEAR, identity)
+    if not _good_client_id(connect, claim):
         return _refuse(
             ConnackCode.IDENTIFIER_REJECTED, CLIENT_ID_MISMATCH, client_id=connect.client_id, identity=identity
         )
-    if connect.will is not None and not _own_will(connect, identity):
-        expected = telemetry_prefix(identity)
+    if connect.will is not None and not _own_will(connect.will, claim):
+        expected = "a/topic/of/its/own" if claim.plain else telemetry_prefix(identity)
         return _refuse(
             ConnackCode.NOT_AUTHORIZED, WILL_REFUSED, identity=identity, topic=connect.will.topic, expected=expected
         )
@@ -125,11 +145,13 @@ def judge(
     `authorities` may vouch for certificates (DER). The order is that of contract 1.3."""
     identity, token = claim.identity, claim.token
     known = [name.lower() for name in names]
-    if claim.hub.lower() not in known:
+    if claim.plain and identity.device.lower() in known:  # a hub's name, and not what has to follow it
+        return unreadable("api-version is missing")
+    if not claim.plain and claim.hub.lower() not in known:
         return _deny(HUB_NAME_FOREIGN, identity, hub=claim.hub, names=", ".join(known))
     if by_certificate := _by_certificate(claim, registration):
         token = None
-    if token is None and not by_certificate:
+    if token is None and not by_certificate and claim.key is None:
         return _deny(TOKEN_MISSING, identity)
     if token is not None and (refusal := _judge_token(claim, token, policy, known, now)):
         return refusal
@@ -137,8 +159,10 @@ def judge(
         return _deny(IDENTITY_UNKNOWN, identity)
     if not registration.enabled or (device is not None and not device.enabled):
         return _deny(IDENTITY_DISABLED, identity)
-    if token is None:
+    if by_certificate:
         return _judge_certificate(claim, registration, authorities, now)
+    if token is None:
+        return _judge_key(claim, registration)
     signer = device if claim.by_device_key and device is not None else registration
     return _judge_signature(identity, token, signer)
 
@@ -176,11 +200,41 @@ def _read_user_name(connect: Connect, chain: Sequence[bytes]) -> Claim | Refusal
     )
 
 
+def _read_plain(connect: Connect, chain: Sequence[bytes], name: str) -> Claim | Refusal:
+    """`{d}[/{m}]`, with the key itself as password, a token made with it, or a certificate."""
+    try:
+        identity = Identity.parse(name)
+    except Problem as problem:
+        return unreadable(problem.title())
+    password = (connect.password or b"").decode(errors="replace")
+    token = SasToken.parse(password)
+    key = Secret(password) if password and token is None else None
+    return Claim(identity, "", token, certificate=ClientCertificate.read(chain), key=key)
+
+
+def _good_client_id(connect: Connect, claim: Claim) -> bool:
+    """A plain client's is its own affair, and may be empty where 3.1.1 allows it [MQTT-3.1.3-8]."""
+    if claim.plain:
+        return bool(connect.client_id) or connect.clean_session or connect.level == LEVEL_5
+    return connect.client_id == str(claim.identity)
+
+
+def _judge_key(claim: Claim, registration: Registration) -> Admission | Refusal:
+    """Every key is tried, each in constant time."""
+    if registration.authentication is not Authentication.SAS:
+        return _differ(claim.identity, _A_KEY, registration)
+    matches = [claim.key == key for key in registration.keys]
+    if not any(matches):
+        return _deny(KEY_WRONG, claim.identity)
+    return Admission(claim.identity, _NEVER)
+
+
 def _by_certificate(claim: Claim, registration: Registration | None) -> bool:
     """Whether the certificate is to be judged; a client may show one and mean its token."""
-    if claim.certificate is None or claim.token is None:
+    if claim.certificate is None or (claim.token is None and claim.key is None):
         return claim.certificate is not None
-    known_by = registration.authentication if registration and claim.token.policy is None else None
+    of_policy = claim.token is not None and claim.token.policy is not None
+    known_by = registration.authentication if registration and not of_policy else None
     return known_by in (Authentication.THUMBPRINT, Authentication.AUTHORITY)
 
 
@@ -248,15 +302,16 @@ def _judge_audience(claim: Claim, token: SasToken, names: list[str]) -> Refusal 
     return _deny(TOKEN_FOREIGN, claim.identity, resource=token.resource, expected=expected)
 
 
-def _own_will(connect: Connect, identity: Identity) -> bool:
-    assert connect.will is not None
-    topic = parse_client_topic(connect.will.topic)
-    if not isinstance(topic, Telemetry) or topic.identity != identity or connect.will.qos == 2:
+def _own_will(will: Will, claim: Claim) -> bool:
+    """Whether it is a message of this client, of a size and a QoS that it could publish itself."""
+    dialect = dialect_for(claim.plain, claim.identity)
+    if will.qos == 2 and not dialect.exactly_once:
         return False
     try:
-        return message_from_bag(topic.bag, connect.will.payload).size() <= MAX_SIZE
+        said = dialect.read(will.topic, will.payload)
     except MalformedBagError:
         return False
+    return isinstance(said, Message) and said.size() <= MAX_SIZE
 
 
 def unreadable(reason: str) -> Refusal:

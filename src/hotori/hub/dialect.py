@@ -70,6 +70,14 @@ class Dialect(Protocol):
 
     def method_call(self, name: str, request: str) -> str: ...
 
+    def method_answer(self, name: str, request: str) -> str | None:
+        """Where the answer goes, for clients that are told; None where they know."""
+        ...
+
+    def tells(self, subscriptions: Mapping[str, int], topic: str) -> bool:
+        """Whether an answer may be sent to a topic: some clients get it without having asked for the topic."""
+        ...
+
 
 class IotHubDialect:
     """The topics of contract 1.5, with properties in them."""
@@ -125,6 +133,12 @@ class IotHubDialect:
 
     def method_call(self, name: str, request: str) -> str:
         return MethodCall(name, request).format()
+
+    def method_answer(self, name: str, request: str) -> str | None:
+        return None
+
+    def tells(self, subscriptions: Mapping[str, int], topic: str) -> bool:
+        return True  # clients do not subscribe again when they come back (contract 1.4)
 
     def _place(self, endpoint: str, bag: str) -> str:
         if self._identity.module is None:

@@ -21,6 +21,7 @@ from hotori.hub.methods import Methods
 from hotori.hub.queues import Queues, device_endpoint
 from hotori.hub.service_bound import ServiceBound
 from hotori.hub.sessions import Sessions
+from hotori.hub.takeovers import Takeovers
 from hotori.hub.twins import TwinChange, TwinGate, Twins
 from hotori.hub.vouchers import Vouchers
 from hotori.model.identity import Identity
@@ -67,6 +68,7 @@ class Hub:
         self.device_jobs = DeviceJobs(records)
         self.twins = Twins(records, clock, twin_gate)
         self.sessions = Sessions(records, clock)
+        self.takeovers = Takeovers(clock)
         self.methods = Methods(self.sessions)
         self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits)
         self.connections: set[Carrier] = set()

@@ -102,15 +102,23 @@ class Mqtt5Head(MqttHead):
         said = Properties(reason=reason) if self._connect.properties.request_problem != 0 else Properties()
         return encode5(Disconnect5(self._parting or _REASONS[ending], said))
 
-    def _tell(self, topic: str, payload: bytes) -> None:
-        properties = Properties(payload_format=1, content_type="application/json") if payload else Properties()
-        identifiers = self._identifiers(topic)
-        if identifiers:
-            properties = Properties(
-                payload_format=properties.payload_format,
-                content_type=properties.content_type,
-                subscription_ids=identifiers,
-            )
+    def call(self, name: str, request: str, payload: bytes) -> None:
+        answer = self._dialect.method_answer(name, request)
+        correlation = None if answer is None else request.encode()
+        self._tell(self._dialect.method_call(name, request), payload, answer, correlation)
+
+    def _tell(
+        self, topic: str, payload: bytes, response_topic: str | None = None, correlation: bytes | None = None
+    ) -> None:
+        if not self._dialect.tells(self._session.subscriptions, topic):
+            return
+        properties = Properties(
+            payload_format=1 if payload else None,
+            content_type="application/json" if payload else None,
+            response_topic=response_topic,
+            correlation_data=correlation,
+            subscription_ids=self._identifiers(topic),
+        )
         self._say(Publish5(topic, payload, properties=properties))
 
     def _say(self, packet: Publish5) -> bool:

@@ -158,7 +158,8 @@ class MqttHead:
         self._tell(self._dialect.method_call(name, request), payload)
 
     def _tell(self, topic: str, payload: bytes) -> None:
-        self._carrier.send(encode_publish(topic, payload))
+        if self._dialect.tells(self._session.subscriptions, topic):
+            self._carrier.send(encode_publish(topic, payload))
 
     def end(self, reason: str, ending: Ending) -> None:
         self._carrier.abort(reason, ending)

@@ -40,6 +40,8 @@ class Client(Callee, Protocol):
 
     session: Session
     claim: Claim | None
+    address: str
+    """Where it connects from."""
 
     @property
     def last_activity(self) -> float:
