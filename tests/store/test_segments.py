@@ -124,6 +124,33 @@ async def test_not_every_damaged_file_is_kept_for_ever(tmp_path: Path) -> None:
     await again.close()
 
 
+async def test_what_nobody_needs_gives_its_room_back_though_something_older_stays(tmp_path: Path) -> None:
+    log = SegmentLog.open(tmp_path, segment_bytes=4096)
+    await fill(log, 2000)
+    full = log.size
+    await log.trim(1900, [0, 1000])
+    assert log.size < full / 5
+    await log.close()
+    again = SegmentLog.open(tmp_path, segment_bytes=4096)
+    assert again.size < full / 5
+    assert [entry.offset for entry in (await read_all(again))[:2]] == [0, 1000]
+    assert list(again.problems) == []
+    await again.trim(2000)
+    assert again.first > 1000
+    await again.close()
+
+
+async def test_a_log_of_which_nothing_is_needed_takes_little_room(tmp_path: Path) -> None:
+    log = SegmentLog.open(tmp_path, segment_bytes=1 << 20)
+    for _ in range(3):
+        await log.append(bytes(100_000))
+    await log.trim(3)
+    assert (log.first, log.next) == (3, 3)
+    assert log.size < 100
+    assert await log.append(b"next") == 3
+    await log.close()
+
+
 async def test_a_segment_that_is_gone_is_named_by_what_is_missing(tmp_path: Path) -> None:
     log = SegmentLog.open(tmp_path, segment_bytes=512)
     await fill(log, 100)

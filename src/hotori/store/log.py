@@ -62,8 +62,16 @@ class Log(Protocol):
         """The durable entry at an offset, where it is at hand without waiting; `read` finds the others."""
         ...
 
-    async def trim(self, before: int) -> None:
-        """Let go of entries below `before` (whole segments, so some may stay)."""
+    async def trim(self, before: int, keep: Sequence[int] = ()) -> None:
+        """Let go of entries below `before` (whole segments, so some may stay).
+
+        With `keep`, of all below `before` but these offsets, given in order (more may stay).
+        """
+        ...
+
+    @property
+    def room(self) -> int:
+        """Bytes that the place where it is kept has for more."""
         ...
 
     async def close(self) -> None: ...

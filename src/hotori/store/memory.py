@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -105,8 +106,13 @@ class MemoryLog:
         at = offset - self.first
         return self._shelf.entries[at].data if 0 <= at < len(self._shelf.entries) else None
 
-    async def trim(self, before: int) -> None:
+    @property
+    def room(self) -> int:
+        return sys.maxsize
+
+    async def trim(self, before: int, keep: Sequence[int] = ()) -> None:
         self._check_open()
+        before = min(before, keep[0]) if keep else before
         count = min(max(before - self.first, 0), len(self._shelf.entries))
         del self._shelf.entries[:count]
         self._shelf.first += count

@@ -27,29 +27,38 @@ def mend(data: bytes, scan: Scan, head: bytes, salt: int) -> bytes:
 
 
 def quarantine(path: Path, mended: bytes) -> tuple[Path, int]:
-    """Put `mended` in the place of a file; where the file is kept, and a descriptor of the new one. Raises OSError.
-
-    At every moment a whole file stands under the name.
-    """
+    """Put `mended` in the place of a file; where the file is kept, and a descriptor of the new one. Raises OSError."""
     kept = _free_name(path)
     try:
         os.link(path, kept)
     except OSError:  # not every file system has links
         shutil.copyfile(path, kept)
+    try:
+        descriptor = replace_file(path, mended)
+    except OSError:
+        kept.unlink(missing_ok=True)
+        raise
+    _prune(path.parent)
+    return kept, descriptor
+
+
+def replace_file(path: Path, data: bytes) -> int:
+    """Put other bytes in the place of a file; a descriptor of it. Raises OSError.
+
+    At every moment a whole file stands under the name.
+    """
     whole = path.with_suffix(_UNFINISHED)
     descriptor = os.open(whole, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        write_all(descriptor, mended, 0)
+        write_all(descriptor, data, 0)
         os.fsync(descriptor)
         whole.replace(path)
         sync_folder(path.parent)
     except OSError:
         os.close(descriptor)
         whole.unlink(missing_ok=True)
-        kept.unlink(missing_ok=True)
         raise
-    _prune(path.parent)
-    return kept, descriptor
+    return descriptor
 
 
 def set_aside(path: Path) -> Path:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from hotori.store.compaction import compacted
 from hotori.store.disk import Disk, data_end, sync_folder
 from hotori.store.frame import HEAD_SIZE, encode_frames, encode_gap, read_frame
 from hotori.store.log import Entry
-from hotori.store.quarantine import mend, quarantine
+from hotori.store.quarantine import mend, quarantine, replace_file
 from hotori.store.scan import Hole, Scan, scan_segment
 
 MAGIC = b"HOTORI\x02\n"
@@ -176,6 +177,17 @@ class Segment:
         _allocate(self._descriptor, sizes, keep=self.end)
         self.capacity = os.fstat(self._descriptor).st_size
         os.fsync(self._descriptor)
+
+    def compact(self, keep: Sequence[int], until: int) -> None:
+        """Let go of all but the entries of these offsets (in order), where that wins enough. Raises OSError."""
+        data = os.pread(self._descriptor, self.capacity, 0)
+        positions = scan_segment(data, len(MAGIC), self.first, self._salt, until).positions
+        smaller = compacted(data, positions, self.first, keep, MAGIC, self._salt)
+        if smaller is not None:
+            descriptor = replace_file(self.path, smaller)
+            os.close(self._descriptor)
+            self._descriptor, self.capacity = descriptor, len(smaller)
+            self._adopt(scan_segment(smaller, len(MAGIC), self.first, self._salt, until))
 
     def seal(self) -> None:
         """Give back the room that was reserved and not used; nothing will be appended any more."""

@@ -9,13 +9,15 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from hotori.problems import Problem
 from hotori.problems.kind import Severity
 from hotori.problems.storage import DISK_FAILED, FILE_UNREADABLE
 from hotori.store.damage import damage_problems, spoiled_problem, torn_problem
-from hotori.store.disk import Disk, RealDisk, disk_problem
+from hotori.store.disk import Disk, RealDisk, disk_problem, free_bytes
 from hotori.store.frame import HEAD_SIZE, LARGEST
 from hotori.store.log import Entry
 from hotori.store.quarantine import discard_unfinished, set_aside
@@ -26,6 +28,12 @@ from hotori.store.worker import Worker
 SEGMENT_BYTES = 16 * 1024 * 1024
 _KEPT_LOADED = 8
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trim:
+    before: int
+    keep: Sequence[int]
 
 
 class SegmentLog:
@@ -50,7 +58,7 @@ class SegmentLog:
         self._loaded: OrderedDict[int, Segment] = OrderedDict()
         self._lock = threading.Lock()  # the list of segments and their positions, against a cold read
         self._problems = list(problems)
-        self._writer: Worker[bytes | int, int] = Worker(f"log {folder.name}", self._perform)
+        self._writer: Worker[bytes | _Trim, int] = Worker(f"log {folder.name}", self._perform)
 
     @classmethod
     def open(cls, folder: Path, segment_bytes: int = SEGMENT_BYTES, disk: Disk | None = None) -> SegmentLog:
@@ -104,8 +112,12 @@ class SegmentLog:
     def recent(self, offset: int) -> bytes | None:
         return self._tail.get(offset)
 
-    async def trim(self, before: int) -> None:
-        await self._writer.submit(before)
+    @property
+    def room(self) -> int:
+        return free_bytes(self._folder)
+
+    async def trim(self, before: int, keep: Sequence[int] = ()) -> None:
+        await self._writer.submit(_Trim(before, keep))
 
     async def close(self) -> None:
         await self._writer.close()
@@ -117,15 +129,15 @@ class SegmentLog:
                 segment.close()
             self._segments = []
 
-    def _perform(self, orders: Sequence[bytes | int]) -> Sequence[int | Exception]:
-        """In the writer's thread: append what is bytes, then trim to the highest of the numbers."""
+    def _perform(self, orders: Sequence[bytes | _Trim]) -> Sequence[int | Exception]:
+        """In the writer's thread: append what is bytes, then trim."""
         entries = [order for order in orders if isinstance(order, bytes)]
         if len(entries) == len(orders):
             return self._append(entries)
-        before = max((order for order in orders if isinstance(order, int)), default=0)
         answers = iter(self._append(entries))
-        if before > self._first:
-            self._trim(before)
+        for order in orders:
+            if isinstance(order, _Trim):
+                self._trim(order)
         return [next(answers) if isinstance(order, bytes) else self._first for order in orders]
 
     def _append(self, entries: Sequence[bytes]) -> Sequence[int | Exception]:
@@ -170,6 +182,10 @@ class SegmentLog:
         if active.next == active.first:
             active.reserve(sizes)
             return active
+        return self._begin_segment(sizes)
+
+    def _begin_segment(self, sizes: Sequence[int]) -> Segment:
+        active = self._segments[-1]
         created = Segment.create(self._folder, self._next, sizes, self._disk)
         active.seal()
         with self._lock:
@@ -178,14 +194,30 @@ class SegmentLog:
         self._size += len(MAGIC)
         return created
 
-    def _trim(self, before: int) -> None:
-        with self._lock:
-            while len(self._segments) > 1 and self._segments[1].first <= before:
-                segment = self._segments.pop(0)
-                self._loaded.pop(segment.first, None)
-                self._size -= segment.capacity
-                segment.unlink()
-            self._first = self._segments[0].first
+    def _trim(self, order: _Trim) -> None:
+        try:
+            if order.before >= self._next and self._segments[-1].end > self._segment_bytes // 4:
+                self._begin_segment(list(_sizes(self._segment_bytes, len(MAGIC))))
+            with self._lock:
+                self._drop_below(order.keep[0] if order.keep else order.before)
+                if order.keep:
+                    self._compact(order)
+        except OSError as error:
+            logger.warning("%s could not be made smaller: %s", self._folder, error)
+        self._size = sum(segment.capacity for segment in self._segments[:-1]) + self._segments[-1].end
+
+    def _drop_below(self, before: int) -> None:
+        while len(self._segments) > 1 and self._segments[1].first <= before:
+            segment = self._segments.pop(0)
+            self._loaded.pop(segment.first, None)
+            segment.unlink()
+        self._first = self._segments[0].first
+
+    def _compact(self, order: _Trim) -> None:
+        for segment, behind in pairwise(self._segments):
+            if behind.first <= order.before:
+                segment.compact(order.keep, behind.first)
+                self._use(segment)
 
     def _read_from_disk(self, start: int, limit: int) -> list[Entry]:
         entries: list[Entry] = []

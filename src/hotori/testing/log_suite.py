@@ -93,6 +93,24 @@ class LogSuite:
         await log.trim(10)
         assert log.first == first
 
+    async def test_what_is_to_be_kept_stays_with_its_offsets(self, open_log: Callable[[], Log]) -> None:
+        keep = [3, 17, 18, 60, 99]
+        log = open_log()
+        await fill(log, 200)
+        await log.trim(150, keep)
+        assert {*keep, *range(150, 200)} <= {entry.offset for entry in await read_all(log)}
+        assert await log.append(payload(200)) == 200
+        await log.close()
+        again = open_log()
+        kept = await read_all(again)
+        assert {*keep, *range(150, 201)} <= {entry.offset for entry in kept}
+        assert all(entry.data == payload(entry.offset) for entry in kept)
+        assert list(again.problems) == []
+        await again.close()
+
+    async def test_there_is_room_for_more(self, log: Log) -> None:
+        assert log.room > 0
+
     async def test_trimming_gives_room_back(self, log: Log) -> None:
         for _ in range(24):
             await log.append(bytes(1 << 20))
