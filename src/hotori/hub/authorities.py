@@ -144,13 +144,19 @@ class Authorities:
 
 def read_authority(text: bytes, what: str) -> bytes:
     """The DER of an authority's certificate in PEM or DER. Raises `authority-unreadable`."""
-    der = _der(text)
-    certificate = ClientCertificate.read([der]) if der else None
-    if certificate is None:
-        raise Problem(AUTHORITY_UNREADABLE, what=what, reason=_UNREADABLE)
-    if not certificate.is_authority:
+    der = read_certificate(text, what)
+    certificate = ClientCertificate.read([der])
+    if certificate is None or not certificate.is_authority:
         raise Problem(AUTHORITY_UNREADABLE, what=what, reason=_NO_AUTHORITY)
-    return certificate.own
+    return der
+
+
+def read_certificate(text: bytes, what: str) -> bytes:
+    """The DER of anybody's certificate in PEM, DER, or DER in base64. Raises `authority-unreadable`."""
+    der = _der(text)
+    if ClientCertificate.read([der] if der else []) is None:
+        raise Problem(AUTHORITY_UNREADABLE, what=what, reason=_UNREADABLE)
+    return der
 
 
 def _der(text: bytes) -> bytes:

@@ -26,6 +26,8 @@ class Right(StrEnum):
     REGISTRY_WRITE = "RegistryWrite"
     SERVICE = "ServiceConnect"
     DEVICE = "DeviceConnect"
+    ENROLMENT_READ = "EnrollmentRead"
+    ENROLMENT_WRITE = "EnrollmentWrite"
 
 
 RIGHTS: Mapping[str, frozenset[Right]] = {
@@ -34,6 +36,8 @@ RIGHTS: Mapping[str, frozenset[Right]] = {
     "device": frozenset({Right.DEVICE}),
     "registryRead": frozenset({Right.REGISTRY_READ}),
     "registryReadWrite": frozenset({Right.REGISTRY_READ, Right.REGISTRY_WRITE}),
+    "provisioningserviceowner": frozenset({Right.ENROLMENT_READ, Right.ENROLMENT_WRITE}),
+    "enrollmentread": frozenset({Right.ENROLMENT_READ}),
 }
 
 
@@ -56,7 +60,7 @@ class Policy:
 
 
 class Policies:
-    """The five policies of a hub, with keys of its own."""
+    """The policies of a hub, with keys of its own."""
 
     def __init__(self, policies: Mapping[str, Policy]) -> None:
         self._policies = policies

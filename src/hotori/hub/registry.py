@@ -20,7 +20,7 @@ from hotori.problems import Problem
 from hotori.problems.certificates import THUMBPRINT_MALFORMED
 from hotori.problems.identity import DEVICE_EXISTS, DEVICE_UNKNOWN, KEY_MALFORMED
 from hotori.problems.modules import MODULE_UNKNOWN
-from hotori.problems.service import CHANGED_MEANWHILE, MODULE_EXISTS, PARENT_UNKNOWN
+from hotori.problems.service import AUTHENTICATION_UNSUPPORTED, CHANGED_MEANWHILE, MODULE_EXISTS, PARENT_UNKNOWN
 from hotori.store.records import Records, VersionConflictError
 
 DEVICES = "devices"
@@ -142,6 +142,14 @@ class Registry:
                 await self._add_system_modules(identity.device)
             return await self._store(changed, expected=before.version)
 
+    async def rotate(self, identity: Identity, *, primary: bool, secondary: bool) -> Registration:
+        """Make a key anew, or both. Raises `device-unknown`, `module-unknown`, `authentication-unsupported`."""
+        known_by = (await self.get(identity)).authentication
+        if known_by is not Authentication.SAS:
+            raise Problem(AUTHENTICATION_UNSUPPORTED, identity=identity, type=known_by.value)
+        fresh = Draft(self._key() if primary else None, self._key() if secondary else None)
+        return await self.update(identity, fresh)
+
     async def delete(self, identity: Identity, etag: str | None = None) -> tuple[Identity, ...]:
         """Remove a device with its modules, or one module; everyone that was removed."""
         async with self._turn:
@@ -262,8 +270,8 @@ class Registry:
 def _changed(registration: Registration, draft: Draft) -> Registration:
     return replace(
         registration,
-        primary=_checked_key(draft.primary) or registration.primary,
-        secondary=_checked_key(draft.secondary) or registration.secondary,
+        primary=checked_key(draft.primary) or registration.primary,
+        secondary=checked_key(draft.secondary) or registration.secondary,
         enabled=registration.enabled if draft.enabled is None else draft.enabled,
         edge=registration.edge if draft.edge is None else draft.edge,
         managed_by=registration.managed_by if draft.managed_by is None else draft.managed_by or None,
@@ -274,7 +282,7 @@ def _changed(registration: Registration, draft: Draft) -> Registration:
     )
 
 
-def _checked_key(key: Secret | None) -> Secret | None:
+def checked_key(key: Secret | None) -> Secret | None:
     """A key of 16 to 64 bytes in base64, or None where none was given."""
     if not key:
         return None

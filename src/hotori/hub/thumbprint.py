@@ -26,6 +26,11 @@ def checked_thumbprint(text: str | None) -> str | None:
     return bare
 
 
+def thumbprint_of(certificate: bytes) -> str:
+    """The SHA-256 thumbprint of a certificate (DER)."""
+    return hashlib.sha256(certificate).hexdigest()
+
+
 def has_thumbprint(certificate: bytes, thumbprints: Iterable[str]) -> bool:
     """Whether a certificate (DER) has one of the hashes; compared in constant time, every one tried."""
     prints = (hashlib.sha1(certificate, usedforsecurity=False).hexdigest(), hashlib.sha256(certificate).hexdigest())

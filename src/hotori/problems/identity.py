@@ -1,6 +1,6 @@
 """Problems of names, keys and tokens."""
 
-from hotori.problems import certificates
+from hotori.problems import certificates, provisioning
 from hotori.problems.kind import Kind, Severity, Words
 
 CONNECTION_STRING_MALFORMED = Kind(
@@ -290,4 +290,5 @@ KINDS = (
     ENROLMENT_MISSING,
     DEVICE_DIFFERS,
     *certificates.KINDS,
+    *provisioning.KINDS,
 )
