@@ -14,6 +14,7 @@ from hotori.sdk.program import Program
 from hotori.testing.addresses import loopback_address
 
 KEYS = {
+    "provisioning": {"id_scope", "host"},
     "hub": {"host", "mqtt_port", "https_port"},
     "registry": {"address", "username", "password"},
     "vision": {"endpoint", "training_key", "prediction_key"},

@@ -10,6 +10,7 @@ from hotori.cli.context import open_cloud
 from hotori.cli.options import answers, cloud_option, run
 from hotori.cli.terminal import Terminal
 from hotori.model.connection_string import ServiceConnection
+from hotori.model.identity import check_name
 from hotori.model.json import JsonObject
 from hotori.problems import Words
 from hotori.sdk.connection_file import CloudConnection, write_private
@@ -45,9 +46,30 @@ def enrolment(cloud: CloudConnection, view: DeviceView) -> JsonObject:
 @click.option("--edge", is_flag=True, help="The device runs modules (hotori edge run).")
 @click.option("--parent", metavar="EDGE", help="The edge device it stands behind, for a device without modules.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write an edge device's enrolment file.")
+@click.option(
+    "--auth",
+    type=click.Choice(["key", "x509", "x509-ca"]),
+    default="key",
+    show_default=True,
+    help="How it shows who it is: a key, its own certificate, or one of a registered authority (hotori ca).",
+)
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --auth x509: its certificate (PEM). Without it, NAME.pem and NAME.key are made here.",
+)
 @cloud_option
 @answers
-def add(terminal: Terminal, name: str, edge: bool, parent: str | None, write: Path | None, cloud: str | None) -> None:
+def add(
+    terminal: Terminal,
+    name: str,
+    edge: bool,
+    parent: str | None,
+    write: Path | None,
+    auth: str,
+    certificate: Path | None,
+    cloud: str | None,
+) -> None:
     """Register a device and show its connection string.
 
     \b
@@ -55,10 +77,11 @@ def add(terminal: Terminal, name: str, edge: bool, parent: str | None, write: Pa
               hotori edge run --data edge-1 --enrolment edge-1.json
     """
     connection = open_cloud(cloud)
+    authentication = _authentication(terminal, check_name(name), auth, certificate)
 
     async def work() -> DeviceView:
         async with service_client(connection) as client:
-            return await client.add_device(name, edge=edge, parent=parent)
+            return await client.add_device(name, edge=edge, parent=parent, authentication=authentication)
 
     view = run(work())
     if write is not None:
@@ -140,6 +163,23 @@ def remove(terminal: Terminal, name: str, yes: bool, cloud: str | None) -> None:
 
     run(work())
     terminal.result({"removed": name}, Words("removed {name}", "{name} を削除しました"), name=name)
+
+
+def _authentication(terminal: Terminal, name: str, auth: str, certificate: Path | None) -> JsonObject | None:
+    """The contract's words for it; makes a certificate where the device has none."""
+    from hotori.net.authority import read_thumbprint, write_self_signed
+
+    if auth == "key":
+        return None
+    if auth == "x509-ca":
+        return {"type": "certificateAuthority"}
+    if certificate is None:
+        thumbprint = write_self_signed(Path(), name)
+        terminal.note(Words("wrote {name}.pem and {name}.key", "{name}.pem と {name}.key に書き込みました"), name=name)
+    else:
+        thumbprint = read_thumbprint(certificate)
+    prints: JsonObject = {"primaryThumbprint": thumbprint, "secondaryThumbprint": None}
+    return {"type": "selfSigned", "x509Thumbprint": prints}
 
 
 def _row(view: DeviceView) -> JsonObject:

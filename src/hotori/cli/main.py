@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "cloud": ("hotori.cli.cloud", "cloud", "Run the cloud."),
     "edge": ("hotori.cli.edge", "edge", "Run an edge device, and ask one that runs on this machine."),
     "device": ("hotori.cli.device", "device", "Add, list, show and remove devices."),
+    "enrolment": ("hotori.cli.enrolment", "enrolment", "Let devices provision themselves."),
+    "ca": ("hotori.cli.authority", "ca", "Authorities whose certificates let devices in."),
     "deploy": ("hotori.cli.deploy", "deploy", "Build a solution, push its images and deploy it to a device."),
     "deployment": ("hotori.cli.deployment", "deployment", "Deploy to many devices, in waves, and take it back."),
     "logs": ("hotori.cli.logs", "logs", "Show what a module writes."),

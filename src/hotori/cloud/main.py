@@ -28,6 +28,8 @@ from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.jobs import Jobs
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
+from hotori.hub.provisioning.mqtt_counter import MqttCounter
+from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.queues import Queues
 from hotori.hub.registry import Registry
 from hotori.hub.rollouts.configurations import Configurations
@@ -82,6 +84,7 @@ class CloudParts:
 
     hub: Hub
     registry: Registry
+    provisioning: Provisioning
     records: Records
     events: Events
     routes: CloudRoutes
@@ -116,7 +119,7 @@ async def run_cloud(config: CloudConfig, stop: asyncio.Event, portal: PortalFact
         parts, policies = await _open_parts(config, stack)
         deps = await _dependencies(config, stack, listeners, parts, policies, authority)
         await _serve(config, stack, listeners, certificate, parts, deps, portal)
-        connection = _connection(config, listeners, authority, parts.credentials, policies)
+        connection = _connection(config, listeners, authority, parts, policies)
         write_private(config.data / FILE_NAME, connection.document())
         stack.callback((config.data / FILE_NAME).unlink, missing_ok=True)
         ready(connection)
@@ -140,18 +143,21 @@ async def _open_parts(config: CloudConfig, stack: AsyncExitStack) -> tuple[Cloud
     credentials = CloudCredentials.open(config.data / "credentials.json", os.urandom)
     policies = await Policies.open(records, os.urandom)
     registry = Registry(records, time.time, os.urandom)
-    vouchers = Vouchers(policies, Authorities(records, time.time, os.urandom))
+    authorities = Authorities(records, time.time, os.urandom)
     routes = CloudRoutes(records)
     await routes.load()
     queues = Queues(queue_log, records)
-    hub = Hub(config.name, registry, records, queues, CloudIntake(events, queues, routes), vouchers=vouchers)
+    intake, vouchers = CloudIntake(events, queues, routes), Vouchers(policies, authorities)
+    hub = Hub(config.name, registry, records, queues, intake, vouchers=vouchers)
     HubEvents(hub, registry, config.hub_events)
     await hub.start()
     stack.push_async_callback(hub.close)
+    provisioning = await Provisioning.open(hub, registry, records, authorities, time.time, os.urandom)
+    hub.counter = MqttCounter(provisioning)
     blobs = BlobFiles(records, config.data / "objects")
     await blobs.recover()
     images = ImageFiles(config.data / "images")
-    return CloudParts(hub, registry, records, events, routes, blobs, images, credentials), policies
+    return CloudParts(hub, registry, provisioning, records, events, routes, blobs, images, credentials), policies
 
 
 async def _serve(
@@ -174,7 +180,7 @@ async def _serve(
     storage = objects_app(parts.blobs, {ACCOUNT: [parts.credentials.storage_key]})
     tunnel = mqtt_tunnel(parts.hub)
     await stack.enter_async_context(
-        HttpServer(with_storage(service, storage, ACCOUNT), listeners.https, certificate, (tunnel,))
+        HttpServer(with_storage(service, storage, ACCOUNT), listeners.https, certificate, (tunnel,), asks_clients=True)
     )
     for app, listener, tls in (
         (storage, listeners.storage, outside),
@@ -229,6 +235,7 @@ async def _dependencies(
         jobs=jobs,
         endpoints=endpoints,
         groups=groups,
+        provisioning=parts.provisioning,
     )
 
 
@@ -242,9 +249,10 @@ def _connection(
     config: CloudConfig,
     listeners: CloudListeners,
     authority: Authority,
-    credentials: CloudCredentials,
+    parts: CloudParts,
     policies: Policies,
 ) -> CloudConnection:
+    credentials = parts.credentials
     scheme = "http" if is_loopback(config.listen) else "https"
     service_host = _service_host(config, listeners)
     portal_url = f"{scheme}://{config.name}:{port_of(listeners.portal)}"
@@ -262,4 +270,5 @@ def _connection(
         portal_url=portal_url,
         portal_username=USER,
         portal_password=credentials.portal_password,
+        id_scope=parts.provisioning.scope,
     )

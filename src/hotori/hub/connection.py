@@ -181,6 +181,9 @@ class Connection(asyncio.Protocol):
             if (reason := fault(connect)) is not None:
                 self._refuse(connect, reason)
                 return
+            if (visitor := self._visitor(connect)) is not None:
+                self._hand_over(visitor)
+                return
             admitted = await self._hub.admissions.admit(
                 connect, self._address, self._certificates(), secure=self._secure
             )
@@ -195,6 +198,22 @@ class Connection(asyncio.Protocol):
     @property
     def _secure(self) -> bool:
         return self._transport is not None and self._transport.get_extra_info("ssl_object") is not None
+
+    def _visitor(self, connect: Connect) -> asyncio.Protocol | None:
+        counter = self._hub.counter
+        return counter.visitor(connect, self._address) if counter is not None else None
+
+    def _hand_over(self, visitor: asyncio.Protocol) -> None:
+        """The client means somebody else at this port, who goes on with its socket."""
+        transport = self._transport
+        if transport is None:
+            return
+        self._end()
+        visitor.connection_made(transport)
+        transport.set_protocol(visitor)
+        if not self._reading:
+            transport.resume_reading()
+        visitor.data_received(self._early)
 
     def _certificates(self) -> tuple[bytes, ...]:
         """What the client showed in the handshake of TLS."""

@@ -23,6 +23,7 @@ from hotori.hub.service_bound import ServiceBound
 from hotori.hub.sessions import Sessions
 from hotori.hub.takeovers import Takeovers
 from hotori.hub.twins import TwinChange, TwinGate, Twins
+from hotori.hub.visitors import Counter
 from hotori.hub.vouchers import Vouchers
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
@@ -72,6 +73,8 @@ class Hub:
         self.methods = Methods(self.sessions)
         self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits)
         self.connections: set[Carrier] = set()
+        self.counter: Counter | None = None
+        """Who serves those that come to the same port and mean somebody else."""
         self.service_bound = ServiceBound(queues, clock, chance)
         feedback = self.service_bound if device is None else None
         self.device_bound = DeviceBound(queues, directory, clock, chance, feedback, device_terms)

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hotori.problems import Problem
-from hotori.problems.storage import DISK_FAILED, DISK_FULL
+from hotori.problems.storage import DISK_FAILED, DISK_FULL, FILE_UNREADABLE
 
 Clock: TypeAlias = Callable[[], float]
 """Unix seconds."""
@@ -36,6 +36,8 @@ Chance: TypeAlias = Callable[[int], bytes]
 
 ROOT_LIFE = timedelta(days=20 * 365)
 LEAF_LIFE = timedelta(days=365)
+DEVICE_LIFE = timedelta(days=10 * 365)
+"""Of a certificate that a device keeps for itself: nobody renews it."""
 RENEW_BELOW = LEAF_LIFE / 3
 _CLOCK_SLACK = timedelta(days=1)
 """Certificates begin a day early: the clock of a device without a battery may lag behind ours."""
@@ -131,6 +133,38 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
+
+
+def self_signed(name: str, clock: Clock = time.time, chance: Chance = os.urandom) -> tuple[bytes, bytes, str]:
+    """A device's own certificate and key (PEM), and the certificate's SHA-256 thumbprint, to be registered."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), _now(clock)
+    certificate = (
+        _builder(_name(name), _name(name), key, chance)
+        .not_valid_before(now - _CLOCK_SLACK)
+        .not_valid_after(now + DEVICE_LIFE)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return _pem(certificate), _key_pem(key), certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def write_self_signed(folder: Path, name: str) -> str:
+    """Make one in NAME.pem and NAME.key (mode 0600); its thumbprint. Raises `disk-full` and `disk-failed`."""
+    certificate, key, thumbprint = self_signed(name)
+    _write(folder / f"{name}.key", key)
+    _write(folder / f"{name}.pem", certificate, mode=0o644)
+    return thumbprint
+
+
+def read_thumbprint(path: Path) -> str:
+    """The SHA-256 thumbprint of a certificate (PEM). Raises `file-unreadable`."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Problem(FILE_UNREADABLE, str(error), path=path, reason=str(error)) from error
+    return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def _make_root(now: datetime, chance: Chance) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:

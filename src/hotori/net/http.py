@@ -14,6 +14,8 @@ from uvicorn.server import ServerState
 
 from hotori.net.address import is_loopback
 from hotori.net.authority import ServerCertificate
+from hotori.net.client_certificate import ask_for_certificate
+from hotori.net.http_protocol import HttpProtocol
 from hotori.net.tls import server_context
 from hotori.net.websocket import Tunnel, WebsocketProtocol
 from hotori.problems import Problem
@@ -38,6 +40,7 @@ class HttpServer:
 
     It takes no signals and writes no access log. Without TLS it serves loopback only: `start` raises
     `tls-required` for any other address. `tunnels` are protocols that are spoken inside websockets on the same port.
+    With `asks_clients` the application is told what certificates clients show (`CLIENT_CERTIFICATES`).
     """
 
     def __init__(
@@ -46,9 +49,11 @@ class HttpServer:
         listener: socket.socket,
         certificate: ServerCertificate | None = None,
         tunnels: tuple[Tunnel, ...] = (),
+        *,
+        asks_clients: bool = False,
     ) -> None:
         self._listener = listener
-        self._tunnels = tunnels
+        self._tunnels, self._asks_clients = tunnels, asks_clients
         self._certificate = certificate
         self._closing = _Closing(app)
         self._server: _Server | None = None
@@ -62,7 +67,7 @@ class HttpServer:
     async def start(self) -> None:
         """Return when requests are answered."""
         self._refuse_clear_text()
-        self._server = _Server(_config(self._closing, self._certificate, self._tunnels))
+        self._server = _Server(_config(self._closing, self._certificate, self._tunnels, self._asks_clients))
         self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="http-server")
         ready = asyncio.create_task(self._server.ready.wait())
         await asyncio.wait({ready, self._task}, return_when=asyncio.FIRST_COMPLETED)
@@ -137,10 +142,12 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-def _config(app: AsgiApp, certificate: ServerCertificate | None, tunnels: tuple[Tunnel, ...] = ()) -> uvicorn.Config:
+def _config(
+    app: AsgiApp, certificate: ServerCertificate | None, tunnels: tuple[Tunnel, ...], asks_clients: bool
+) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="auto",
         log_config=None,
@@ -155,6 +162,8 @@ def _config(app: AsgiApp, certificate: ServerCertificate | None, tunnels: tuple[
         config.ws = cast(Any, partial(_upgrade, tunnels))  # called as the class that it stands for
     if certificate is not None:
         context = server_context(certificate.cert_path, certificate.key_path)
+        if asks_clients:
+            ask_for_certificate(context)
         config.ssl_context_factory = lambda *_: context
     return config
 

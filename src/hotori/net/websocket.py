@@ -75,6 +75,10 @@ class WebsocketProtocol(asyncio.Protocol):
         """The server stops."""
         self.close(CloseCode.GOING_AWAY)
 
+    def hand_over(self, inner: asyncio.Protocol) -> None:
+        """Another one speaks inside from here on."""
+        self._inner = inner
+
     def send(self, data: bytes) -> None:
         if self._websocket.state is OPEN:
             self._websocket.send_binary(data)
@@ -140,6 +144,9 @@ class _InnerTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._outer.hand_over(cast(asyncio.Protocol, protocol))
 
     def get_write_buffer_size(self) -> int:
         return self._transport.get_write_buffer_size()

@@ -47,7 +47,7 @@ CERTIFICATE_REFUSED = Kind(
         "拇印で登録した場合は登録済みの証明書を使ってください。認証局の証明書の場合は、コモンネームをデバイス名と同じにし、"
         "認証局を登録してください。",
     ),
-    commands=("hotori device show '{identity}'",),
+    commands=("hotori device show '{identity}'", "hotori ca list"),
 )
 
 AUTHORITY_UNREADABLE = Kind(
@@ -69,6 +69,7 @@ AUTHORITY_UNKNOWN = Kind(
         "その名前の認証局の証明書は登録されていません。",
     ),
     remedy=Words("See which there are, or add it.", "一覧を確認するか、追加してください。"),
+    commands=("hotori ca list", "hotori ca add {name} CERTIFICATE"),
 )
 
 AUTHORITY_EXISTS = Kind(
@@ -76,6 +77,7 @@ AUTHORITY_EXISTS = Kind(
     title=Words("The authority {name} exists already", "認証局 {name} はすでに登録されています"),
     cause=Words("Each authority has a name of its own; this one is taken.", "この名前は使用済みです。"),
     remedy=Words("Choose another name, or remove that one first.", "別の名前を選ぶか、先に削除してください。"),
+    commands=("hotori ca list", "hotori ca remove {name}"),
 )
 
 POSSESSION_UNPROVEN = Kind(
@@ -89,6 +91,7 @@ POSSESSION_UNPROVEN = Kind(
         "Ask for a new code, issue a certificate for it with the authority's key, and send that.",
         "新しいコードを取得し、認証局の鍵でそのコードの証明書を発行して送ってください。",
     ),
+    commands=("hotori ca verify {name}",),
 )
 
 KINDS = (

@@ -52,6 +52,8 @@ class CloudConnection:
     portal_url: str
     portal_username: str
     portal_password: Secret
+    id_scope: str = ""
+    """What devices that are to be provisioned call this cloud by."""
 
     def document(self) -> JsonObject:
         """The file's content, secrets in clear: for a file that only its owner can read."""
@@ -75,6 +77,7 @@ class CloudConnection:
                 "username": self.portal_username,
                 "password": self.portal_password.reveal(),
             },
+            "provisioning": {"id_scope": self.id_scope, "host": self.hub.host},
         }
 
     @classmethod
@@ -98,6 +101,7 @@ class CloudConnection:
                 portal_url=portal["url"],
                 portal_username=portal["username"],
                 portal_password=Secret(portal["password"]),
+                id_scope=document.get("provisioning", {}).get("id_scope", ""),
             )
         except (KeyError, TypeError) as error:
             raise Problem(FILE_UNREADABLE, path=path, reason=f"it is not a cloud's connect.json ({error})") from error

@@ -56,11 +56,13 @@ class DeviceView:
 
     @property
     def key(self) -> Secret:
-        """The primary key, in base64."""
+        """The primary key, in base64; empty where it shows a certificate instead."""
         authentication: Any = self.document["authentication"]
-        return Secret(authentication["symmetricKey"]["primaryKey"])
+        return Secret(authentication["symmetricKey"]["primaryKey"] or "")
 
     @property
     def connection_string(self) -> Secret:
-        """What the device needs to connect."""
+        """What the device needs to connect; besides its certificate, where it has one instead of a key."""
+        if not self.key:
+            return Secret(f"HostName={self.hub};DeviceId={self.identity.device};x509=true")
         return Secret(IdentityConnection(self.hub, self.identity, self.key).format())

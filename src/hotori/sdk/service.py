@@ -87,12 +87,16 @@ class ServiceClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def add_device(self, name: str, *, edge: bool = False, parent: str | None = None) -> DeviceView:
-        """Register a device; `parent` is the edge device to stand behind.
+    async def add_device(
+        self, name: str, *, edge: bool = False, parent: str | None = None, authentication: JsonObject | None = None
+    ) -> DeviceView:
+        """Register a device; `parent` is the edge device to stand behind, `authentication` the contract's (2.2).
 
         Raises `device-exists`, `name-invalid`, `parent-unknown`.
         """
         wanted: JsonObject = {"deviceId": name, "capabilities": {"iotEdge": edge}}
+        if authentication is not None:
+            wanted["authentication"] = authentication
         if parent is not None:
             scope = await self._scope(parent)
             wanted |= {"parentScopes": [scope]} if edge else {"deviceScope": scope}

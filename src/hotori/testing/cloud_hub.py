@@ -25,6 +25,8 @@ from hotori.hub.hub_events import EventSource, HubEvents
 from hotori.hub.jobs import Jobs
 from hotori.hub.listener import PORT, mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
+from hotori.hub.provisioning.mqtt_counter import MqttCounter
+from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.queues import Queues
 from hotori.hub.registry import Registry
 from hotori.hub.rollouts.configurations import Configurations
@@ -87,6 +89,7 @@ class CloudHub:
         self.blobs: BlobFiles
         self.rollouts: Rollouts
         self.authorities: Authorities
+        self.provisioning: Provisioning
         self.jobs: Jobs
 
     async def __aenter__(self) -> CloudHub:
@@ -123,6 +126,8 @@ class CloudHub:
         )
         HubEvents(self.hub, self.registry, self._hub_events)
         await self.hub.start()
+        self.provisioning = await Provisioning.open(self.hub, self.registry, self.records, self.authorities, self.clock)
+        self.hub.counter = MqttCounter(self.provisioning)
         context = server_context(self._certificate.cert_path, self._certificate.key_path)
         ask_for_certificate(context)
         self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
@@ -149,10 +154,11 @@ class CloudHub:
             jobs=self.jobs,
             endpoints=self.endpoints,
             groups=self.groups,
+            provisioning=self.provisioning,
             clock=self.clock,
         )
         app = with_storage(service_app(deps), objects_app(self.blobs, {ACCOUNT: [key]}, self.clock), ACCOUNT)
-        self._http = HttpServer(app, listener, self._certificate, (mqtt_tunnel(self.hub),))
+        self._http = HttpServer(app, listener, self._certificate, (mqtt_tunnel(self.hub),), asks_clients=True)
         await self._http.start()
 
     async def stop(self) -> None:

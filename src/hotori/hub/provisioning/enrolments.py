@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -99,7 +100,7 @@ class Enrolments:
         return replace(stamped, version=version)
 
     def _decode(self, record: Record, *, group: bool) -> Enrolment:
-        document, created, updated = msgspec.json.decode(record.value, type=tuple[JsonObject, float, float])
+        document, created, updated = msgspec.json.decode(record.value, type=tuple[dict[str, Any], float, float])
         document.pop("iotHubHostName", None)  # it was this hub's name when it was given
         enrolment = read_enrolment(record.key, document, group=group, hub=self._hub)
         return replace(enrolment, created=created, updated=updated, version=record.version)

@@ -37,6 +37,7 @@ from hotori.hub.service_api.authorization import Access, authorize
 from hotori.hub.service_api.call import Call
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.hub.service_api.errors import HANDLED, on_error, on_failure, on_http_error
+from hotori.hub.service_api.identity_routes import IDENTITY_ROUTES
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
@@ -58,7 +59,7 @@ _SCOPE = "/devices/{device}/modules/$edgeHub"
 _TWIN = "/twins/{device}"
 _MODULE_TWIN = "/twins/{device}/modules/{module}"
 
-ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
+ROUTES: tuple[tuple[str, str, Access | None, Handler], ...] = (
     ("GET", "/devices", _READER, devices.list_devices),
     ("POST", "/devices", _WRITER, bulk.change_many),
     ("POST", "/devices/query", _QUERIER, query.query_devices),
@@ -137,6 +138,7 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     ("GET", "/messages/groups", _SERVANT, events.list_groups),
     ("POST", "/messages/groups/{group}/checkpoint", _SERVANT, events.checkpoint_group),
     ("DELETE", "/messages/groups/{group}", _SERVANT, events.delete_group),
+    *IDENTITY_ROUTES,
     ("GET", "/messages/events/{offset:int}", _SERVANT, events.get_event),
     ("GET", "/routing", _SERVANT, routing.get_routing),
     ("PATCH", "/routing", _SERVANT, routing.patch_routing),
@@ -163,9 +165,12 @@ def service_app(deps: ServiceDependencies) -> Starlette:
     return app
 
 
-def _endpoint(deps: ServiceDependencies, access: Access, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    deps: ServiceDependencies, access: Access | None, handler: Handler
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        await authorize(request, deps, access)
+        if access is not None:  # else the handler lets in by itself
+            await authorize(request, deps, access)
         return await handler(Call(request, deps))
 
     return endpoint

@@ -17,7 +17,7 @@ from hotori.problems.service import REQUEST_MALFORMED
 
 
 def _authorities(call: Call) -> Authorities:
-    return call.deps.authorities
+    return call.deps.provisioning.authorities
 
 
 def _name(call: Call) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from hotori.hub.client_certificate import ClientCertificate
 from hotori.hub.credentials import Claim, Refusal, judge
 from hotori.hub.directory import Directory
 from hotori.hub.policies import Right
@@ -16,6 +17,7 @@ from hotori.hub.policy_token import judge_policy
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.sas import SasToken
+from hotori.net.http_protocol import CLIENT_CERTIFICATES
 from hotori.problems import Problem, Words
 from hotori.problems.identity import TOKEN_REFUSED
 from hotori.problems.service import RIGHT_MISSING
@@ -39,21 +41,33 @@ class Access:
 async def authorize(request: Request, deps: ServiceDependencies, access: Access) -> None:
     """Return if the request is allowed. Raises problems that mean HTTP 401."""
     token = SasToken.parse(request.headers.get("authorization", ""))
-    if token is None:
+    if token is None and not certificates_of(request):
         raise Problem(TOKEN_REFUSED, identity=request.url.path, reason=_NO_TOKEN)
-    if token.policy is not None:
+    if token is not None and token.policy is not None:
         _judge_policy(request, deps, token, access.rights)
     else:
         await _judge_identity(request, deps, token, access)
+
+
+def certificates_of(request: Request) -> tuple[bytes, ...]:
+    """What the client showed in the handshake of TLS (DER), its own certificate first."""
+    found: tuple[bytes, ...] = request.scope.get(CLIENT_CERTIFICATES, ())
+    return found
 
 
 async def judge_own_token(
     token: SasToken | None, identity: Identity, directory: Directory, names: tuple[str, ...], now: float
 ) -> Problem | None:
     """What speaks against the token of a device or module that speaks for itself; None where it is good."""
-    registration = await directory.find(identity)
-    device = await directory.find(identity.parent()) if identity.module else registration
-    verdict = judge(Claim(identity, names[0], token), registration, device, names, now)
+    return await _judge_claim(Claim(identity, names[0], token), directory, names, now, ())
+
+
+async def _judge_claim(
+    claim: Claim, directory: Directory, names: tuple[str, ...], now: float, authorities: tuple[bytes, ...]
+) -> Problem | None:
+    registration = await directory.find(claim.identity)
+    device = await directory.find(claim.identity.parent()) if claim.identity.module else registration
+    verdict = judge(claim, registration, device, names, now, authorities=authorities)
     return verdict.problem if isinstance(verdict, Refusal) else None
 
 
@@ -66,13 +80,16 @@ def _judge_policy(request: Request, deps: ServiceDependencies, token: SasToken, 
         raise problem
 
 
-async def _judge_identity(request: Request, deps: ServiceDependencies, token: SasToken, access: Access) -> None:
+async def _judge_identity(request: Request, deps: ServiceDependencies, token: SasToken | None, access: Access) -> None:
     device = request.path_params.get("device")
     if device is None or not (access.device or access.edge_hub):
         right = " / ".join(sorted(access.rights))
-        raise Problem(RIGHT_MISSING, who=token.resource, right=right or "-")
+        raise Problem(RIGHT_MISSING, who=token.resource if token else request.url.path, right=right or "-")
     identity = Identity(device, EDGE_HUB if access.edge_hub else None)
     names = (deps.hub.name, *deps.hub.host_names)
-    problem = await judge_own_token(token, identity, deps.registry, names, deps.clock())
+    certificate = ClientCertificate.read(certificates_of(request))
+    claim = Claim(identity, names[0], token, certificate=certificate)
+    authorities = await deps.hub.admissions.vouchers.trusted() if certificate else ()
+    problem = await _judge_claim(claim, deps.registry, names, deps.clock(), authorities)
     if problem is not None:
         raise problem

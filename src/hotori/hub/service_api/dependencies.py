@@ -14,6 +14,7 @@ from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.jobs import Jobs
 from hotori.hub.policies import Policies
+from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.registry import Registry
 from hotori.hub.rollouts.rollouts import Rollouts
 
@@ -32,4 +33,5 @@ class ServiceDependencies:
     jobs: Jobs
     endpoints: Endpoints
     groups: ConsumerGroups
+    provisioning: Provisioning
     clock: Callable[[], float] = time.time
