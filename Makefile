@@ -49,6 +49,7 @@ docs: $(VENV)/.dev ## build the documentation into build/docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 bench: $(VENV)/.dev ## measure, beside named peers in the same run; ONLY=name for one row
+	@tools/bench-peers
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 lock: ## write the lock files anew (needs uv)

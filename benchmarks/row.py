@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`ours` and `peer` in `unit`. `ratio` is ours / peer; `aim` says what the ratio should be, such as `>= 0.9`."""
+    """`ours` and `peer` in `unit`. `ratio` is ours / peer; `aim` says what the ratio should be, such as `>= 0.9`.
+
+    `beside` is what else was seen in the same run.
+    """
 
     name: str
     what: str
@@ -18,6 +21,7 @@ class Row:
     peer: float
     unit: str
     aim: str
+    beside: str = ""
 
     @property
     def ratio(self) -> float:
@@ -25,7 +29,8 @@ class Row:
 
     def json_line(self) -> str:
         figures = {"name": self.name, "ours": self.ours, "peer": self.peer, "ratio": self.ratio}
-        return json.dumps({**figures, "aim": self.aim, "unit": self.unit, "peer_name": self.peer_name})
+        words = {"aim": self.aim, "unit": self.unit, "peer_name": self.peer_name, "beside": self.beside}
+        return json.dumps({**figures, **words})
 
 
 Benchmark = Callable[[], Awaitable[Sequence[Row]]]
@@ -33,8 +38,8 @@ Benchmark = Callable[[], Awaitable[Sequence[Row]]]
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
-    lines = ["| row | what | ours | peer | ratio | aim |", "|---|---|---|---|---|---|"]
+    lines = ["| row | what | ours | peer | ratio | aim | beside |", "|---|---|---|---|---|---|---|"]
     for row in rows:
         ours, peer = f"{row.ours:.4g} {row.unit}", f"{row.peer:.4g} {row.unit} ({row.peer_name})"
-        lines.append(f"| {row.name} | {row.what} | {ours} | {peer} | {row.ratio:.2f} | {row.aim} |")
+        lines.append(f"| {row.name} | {row.what} | {ours} | {peer} | {row.ratio:.2f} | {row.aim} | {row.beside} |")
     return "\n".join(lines)
