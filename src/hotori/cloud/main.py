@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hotori.cloud.blob_grants import StoreGrants
@@ -32,9 +33,11 @@ from hotori.hub.provisioning.mqtt_counter import MqttCounter
 from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.queues import Queues
 from hotori.hub.registry import Registry
+from hotori.hub.registry_jobs import RegistryJobs
 from hotori.hub.rollouts.configurations import Configurations
 from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.app import service_app
+from hotori.hub.service_api.bulk import error_of
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.hub.vouchers import Vouchers
 from hotori.images.image_files import ImageFiles
@@ -45,7 +48,7 @@ from hotori.net.address import is_loopback
 from hotori.net.authority import Authority, ServerCertificate
 from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http import AsgiApp, HttpServer
-from hotori.net.tls import server_context
+from hotori.net.tls import client_context, server_context
 from hotori.objects.blob_files import BlobFiles
 from hotori.objects.server import objects_app
 from hotori.sdk.connection_file import FILE_NAME, CloudConnection, HubAddress, write_private
@@ -218,6 +221,7 @@ async def _dependencies(
     jobs = Jobs(parts.hub, parts.registry, parts.records, time.time)
     await jobs.start()
     stack.push_async_callback(jobs.close)
+    registry_jobs = await _registry_jobs(parts, stack, authority)
     groups = ConsumerGroups(parts.events, parts.records)
     await groups.load()
     storage = _storage(config, listeners, parts.credentials)
@@ -233,10 +237,22 @@ async def _dependencies(
         deployments=deployments,
         rollouts=rollouts,
         jobs=jobs,
+        registry_jobs=registry_jobs,
         endpoints=endpoints,
         groups=groups,
         provisioning=parts.provisioning,
     )
+
+
+async def _registry_jobs(parts: CloudParts, stack: AsyncExitStack, authority: Authority) -> RegistryJobs:
+    """Containers may be of this cloud's own object store, or of any other."""
+    context = client_context(None)
+    context.load_verify_locations(authority.certificate)
+    change = partial(error_of, parts.hub, parts.registry)
+    jobs = RegistryJobs(parts.hub, parts.registry, parts.records, change, context, time.time, os.urandom)
+    await jobs.start()
+    stack.push_async_callback(jobs.close)
+    return jobs
 
 
 def _service_host(config: CloudConfig, listeners: CloudListeners) -> str:

@@ -1,4 +1,4 @@
-"""A container of an object store that somebody lends by a shared access signature: put blobs in, and nothing else."""
+"""A container of an object store that somebody lends by a shared access signature: blobs go in and come out."""
 
 from __future__ import annotations
 
@@ -37,12 +37,21 @@ class SasContainer:
         headers = {"x-ms-version": _VERSION, "x-ms-blob-type": "BlockBlob", "Content-Type": content_type}
         if encoding:
             headers["x-ms-blob-content-encoding"] = encoding
+        await self._send("PUT", name, headers, data)
+
+    async def get(self, name: str) -> bytes:
+        """One whole blob. Raises `lent-container-refused`, `cloud-unreachable`."""
+        return (await self._send("GET", name, {"x-ms-version": _VERSION})).content
+
+    async def _send(self, method: str, name: str, headers: dict[str, str], data: bytes | None = None) -> httpx.Response:
         address = f"{self._place}/{quote(name)}"
+        url = f"{address}?{self._token.reveal()}"
         async with httpx.AsyncClient(verify=self._context, timeout=_SECONDS, trust_env=False) as http:
             try:
-                response = await http.put(f"{address}?{self._token.reveal()}", content=data, headers=headers)
+                response = await http.request(method, url, content=data, headers=headers)
             except httpx.TransportError as error:
                 raise transport_problem(self._address, error) from error
         if not response.is_success:
             code = response.headers.get("x-ms-error-code", "no code")
             raise Problem(LENT_CONTAINER_REFUSED, f"HTTP {response.status_code} {code}", blob=address, code=code)
+        return response

@@ -7,6 +7,7 @@ import base64
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from hotori.cloud.blob_grants import StoreGrants
@@ -29,9 +30,11 @@ from hotori.hub.provisioning.mqtt_counter import MqttCounter
 from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.queues import Queues
 from hotori.hub.registry import Registry
+from hotori.hub.registry_jobs import RegistryJobs
 from hotori.hub.rollouts.configurations import Configurations
 from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.app import service_app
+from hotori.hub.service_api.bulk import error_of
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.hub.vouchers import Vouchers
 from hotori.model.connection_string import IdentityConnection, ServiceConnection, StorageConnection
@@ -54,6 +57,7 @@ from hotori.store.sqlite import SqliteRecords
 
 ACCOUNT = "files"
 """The account of the object store behind the hub's HTTPS."""
+STORAGE_KEY = Secret(base64.b64encode(bytes(32)).decode())
 
 
 class CloudHub:
@@ -91,6 +95,7 @@ class CloudHub:
         self.authorities: Authorities
         self.provisioning: Provisioning
         self.jobs: Jobs
+        self.registry_jobs: RegistryJobs
 
     async def __aenter__(self) -> CloudHub:
         await self.start()
@@ -133,7 +138,7 @@ class CloudHub:
         self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
         self.endpoints = Endpoints(self.address, self.routes, queues, self.own_storage, self.endpoint_rules)
         await self.endpoints.start()
-        key = Secret(base64.b64encode(bytes(32)).decode())
+        key = STORAGE_KEY
         self.blobs = BlobFiles(self.records, self._folder / "objects", self.clock)
         grants = StoreGrants(self.blobs, ACCOUNT, key, lambda: f"{self.host}/{ACCOUNT}")
         uploads = FileUploads(self.records, grants, self.hub.service_bound, self.clock, os.urandom)
@@ -143,6 +148,11 @@ class CloudHub:
         await self.rollouts.start()
         self.jobs = Jobs(self.hub, self.registry, self.records, self.clock)
         await self.jobs.start()
+        change, context = partial(error_of, self.hub, self.registry), client_context(self.authority.certificate)
+        self.registry_jobs = RegistryJobs(
+            self.hub, self.registry, self.records, change, context, self.clock, os.urandom
+        )
+        await self.registry_jobs.start()
         deps = ServiceDependencies(
             hub=self.hub,
             registry=self.registry,
@@ -152,6 +162,7 @@ class CloudHub:
             deployments=deployments,
             rollouts=self.rollouts,
             jobs=self.jobs,
+            registry_jobs=self.registry_jobs,
             endpoints=self.endpoints,
             groups=self.groups,
             provisioning=self.provisioning,
@@ -167,6 +178,7 @@ class CloudHub:
             return
         await self._http.stop()
         await self.jobs.close()
+        await self.registry_jobs.close()
         self._mqtt.close()
         await self.rollouts.close()
         await self.endpoints.close()

@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 from starlette.responses import Response
 
+from hotori.hub.hub import Hub
 from hotori.hub.identity_document import read_draft
-from hotori.hub.registry import Draft
+from hotori.hub.registry import Draft, Registry
 from hotori.hub.removal import apply_change, remove_identity
 from hotori.hub.service_api.answer import json_answer
 from hotori.hub.service_api.call import Call, as_object
-from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.hub.service_api.errors import status_of
 from hotori.hub.twin_document import twin_etag
 from hotori.hub.twin_write import TwinWrite
@@ -29,7 +29,8 @@ MOST_CHANGES = 100
 class _Change:
     """One entry of the request."""
 
-    deps: ServiceDependencies
+    hub: Hub
+    registry: Registry
     identity: Identity
     entry: JsonObject
 
@@ -41,7 +42,7 @@ class _Change:
         return str(self.entry.get(name) or "").strip('"')
 
     async def create(self) -> None:
-        registry, identity = self.deps.registry, self.identity
+        registry, identity = self.registry, self.identity
         TwinWrite.parse(self.entry)
         if identity.module is None:
             await registry.create_device(identity.device, self.draft)
@@ -50,25 +51,25 @@ class _Change:
         await self._write_twin()
 
     async def update(self, etag: str | None = None) -> None:
-        after = await self.deps.registry.update(self.identity, self.draft, etag)
-        await apply_change(self.deps.hub, self.deps.registry, after)
+        after = await self.registry.update(self.identity, self.draft, etag)
+        await apply_change(self.hub, self.registry, after)
 
     async def update_if_match(self) -> None:
         await self.update(self.etag("eTag"))
 
     async def delete(self, etag: str | None = None) -> None:
-        await remove_identity(self.deps.hub, self.deps.registry, self.identity, etag)
+        await remove_identity(self.hub, self.registry, self.identity, etag)
 
     async def delete_if_match(self) -> None:
         await self.delete(self.etag("eTag"))
 
     async def update_twin(self) -> None:
-        await self.deps.registry.get(self.identity)
+        await self.registry.get(self.identity)
         await self._write_twin()
 
     async def update_twin_if_match(self) -> None:
-        await self.deps.registry.get(self.identity)
-        record = await self.deps.hub.twins.record(self.identity)
+        await self.registry.get(self.identity)
+        record = await self.hub.twins.record(self.identity)
         if twin_etag(record) != self.etag("twinETag"):
             raise Problem(CHANGED_MEANWHILE, what=self.identity)
         await self._write_twin(record.revision)
@@ -76,7 +77,7 @@ class _Change:
     async def _write_twin(self, expected: int | None = None) -> None:
         write = TwinWrite.parse(self.entry)
         if not write.empty:
-            await self.deps.hub.twins.write(self.identity, write, expected)
+            await self.hub.twins.write(self.identity, write, expected)
 
 
 _Mode: TypeAlias = Callable[[_Change], Awaitable[None]]
@@ -96,16 +97,18 @@ async def change_many(call: Call) -> Response:
     entries = await call.json()
     if not isinstance(entries, list) or len(entries) > MOST_CHANGES:
         raise Problem(REQUEST_MALFORMED, reason=f"the body is an array of at most {MOST_CHANGES} devices")
-    errors = [error for entry in entries if (error := await _error_of(call.deps, entry)) is not None]
+    errors = [
+        error for entry in entries if (error := await error_of(call.deps.hub, call.deps.registry, entry)) is not None
+    ]
     result: JsonObject = {"isSuccessful": not errors, "errors": [*errors], "warnings": []}
     return json_answer(result, 400 if errors else 200)
 
 
-async def _error_of(deps: ServiceDependencies, value: Json) -> JsonObject | None:
+async def error_of(hub: Hub, registry: Registry, value: Json) -> JsonObject | None:
     """Make one change; what went wrong with it, if anything."""
     entry = value if isinstance(value, dict) else {}
     try:
-        await _perform(deps, as_object(value))
+        await _perform(hub, registry, as_object(value))
     except Problem as problem:
         return {
             "deviceId": entry.get("id"),
@@ -117,11 +120,11 @@ async def _error_of(deps: ServiceDependencies, value: Json) -> JsonObject | None
     return None
 
 
-async def _perform(deps: ServiceDependencies, entry: JsonObject) -> None:
+async def _perform(hub: Hub, registry: Registry, entry: JsonObject) -> None:
     device, module = entry.get("id"), entry.get("moduleId")
     if not isinstance(device, str) or not isinstance(module, str | None):
         raise Problem(REQUEST_MALFORMED, reason="id is missing")
     mode = _MODES.get(str(entry.get("importMode") or "create"))
     if mode is None:
         raise Problem(REQUEST_MALFORMED, reason=f"importMode is one of {', '.join(_MODES)}")
-    await mode(_Change(deps, Identity(device, module or None), entry))
+    await mode(_Change(hub, registry, Identity(device, module or None), entry))

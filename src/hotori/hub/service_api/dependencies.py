@@ -16,6 +16,7 @@ from hotori.hub.jobs import Jobs
 from hotori.hub.policies import Policies
 from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.registry import Registry
+from hotori.hub.registry_jobs import RegistryJobs
 from hotori.hub.rollouts.rollouts import Rollouts
 
 
@@ -31,6 +32,7 @@ class ServiceDependencies:
     deployments: Deployments
     rollouts: Rollouts
     jobs: Jobs
+    registry_jobs: RegistryJobs
     endpoints: Endpoints
     groups: ConsumerGroups
     provisioning: Provisioning
