@@ -20,6 +20,7 @@ from hotori.hub.consumer_groups import ConsumerGroups
 from hotori.hub.courier import DEVICE_TERMS, Terms
 from hotori.hub.endpoints import EndpointRules, Endpoints
 from hotori.hub.events import Events
+from hotori.hub.failed_logins import LoginLimits
 from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import EventSource, HubEvents
@@ -73,9 +74,10 @@ class CloudHub:
         clock: Callable[[], float] = time.time,
         hub_events: frozenset[EventSource] = frozenset(),
         device_terms: Terms = DEVICE_TERMS,
+        login_limits: LoginLimits | None = None,
     ) -> None:
         self.address = address
-        self._hub_events, self._device_terms = hub_events, device_terms
+        self._hub_events, self._device_terms, self._login_limits = hub_events, device_terms, login_limits
         self.endpoint_rules = EndpointRules(clock=clock, backoff=Backoff(0.01, 0.05))
         self.storage: StorageConnection | None = None
         self.clock = clock
@@ -127,6 +129,7 @@ class CloudHub:
             intake,
             device_terms=self._device_terms,
             vouchers=Vouchers(self.policies, self.authorities),
+            login_limits=self._login_limits,
             clock=self.clock,
         )
         HubEvents(self.hub, self.registry, self._hub_events)

@@ -1,0 +1,287 @@
+"""Enrolments over REST, and devices that ask over HTTPS (contract 12.2 to 12.4)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hotori.hub.provisioning.enrolment import derived_key
+from hotori.model.identity import Identity
+from hotori.model.json import JsonObject
+from hotori.model.sas import sign
+from hotori.model.secret import Secret
+from hotori.net.tls import client_context
+from hotori.problems import Problem
+from hotori.sdk.enrolments import AuthorityClient, EnrolmentClient
+from hotori.testing.addresses import loopback_address
+from hotori.testing.certificates import Signer
+from hotori.testing.cloud_hub import CloudHub
+from hotori.testing.small_hub import FAR_FUTURE
+
+KEY = Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+SYMMETRIC: JsonObject = {"attestation": {"type": "symmetricKey", "symmetricKey": {"primaryKey": KEY.reveal()}}}
+Answer = tuple[int, Any]
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path) -> AsyncIterator[CloudHub]:
+    async with CloudHub(tmp_path / "cloud", loopback_address()) as hub:
+        yield hub
+
+
+class Device:
+    """Registers over HTTPS, with a key or what its TLS shows."""
+
+    def __init__(self, cloud: CloudHub, name: str, key: Secret | None = KEY, scope: str | None = None) -> None:
+        self.scope, self.name, self.key = scope or cloud.provisioning.scope, name, key
+        self.context = client_context(cloud.authority.certificate)
+        self._base = f"https://{cloud.host}"
+
+    async def call(self, method: str, path: str, body: JsonObject | None = None) -> httpx.Response:
+        resource = f"{self.scope}/registrations/{self.name}"
+        token = {"Authorization": sign(resource, self.key, FAR_FUTURE, "registration")} if self.key else {}
+        async with httpx.AsyncClient(base_url=self._base, verify=self.context, trust_env=False) as http:
+            return await http.request(method, f"/{resource}{path}?api-version=2021-06-01", json=body, headers=token)
+
+    async def register(self) -> JsonObject:
+        """The registration state in the end."""
+        begun = await self.call("PUT", "/register", {"registrationId": self.name})
+        assert (begun.status_code, begun.json()["status"]) == (202, "assigning"), begun.text
+        assert int(begun.headers["retry-after"]) > 0
+        ended = await self.call("GET", f"/operations/{begun.json()['operationId']}")
+        assert ended.status_code == 200
+        state: JsonObject = ended.json()["registrationState"]
+        assert ended.json()["status"] == state["status"]
+        return state
+
+    async def refused(self) -> str:
+        """The problem that it is refused with."""
+        answer = await self.call("PUT", "/register", {})
+        assert answer.status_code == 401, answer.text
+        assert {"errorCode", "trackingId", "message", "timestampUtc"} <= answer.json().keys()
+        return str(answer.json()["problem"]["code"])
+
+
+async def enrol(cloud: CloudHub, name: str, *, group: bool = False, **more: Any) -> JsonObject:
+    async with cloud.client() as service:
+        return await EnrolmentClient(service, group=group).create(name, {**SYMMETRIC, **more})
+
+
+def test_the_contracts_vector_of_a_derived_key() -> None:
+    """0.4"""
+    assert derived_key(KEY, "reg-1").reveal() == "YNjE5wCiB/QiFCiTQDa9LbvyCVWcu2EMyrO/zzqr7Ko="
+
+
+async def test_a_device_registers_over_https(cloud: CloudHub) -> None:
+    """12.3"""
+    await enrol(cloud, "reg-1")
+    state = await Device(cloud, "reg-1").register()
+    assert (state["status"], state["substatus"]) == ("assigned", "initialAssignment")
+    assert (state["assignedHub"], state["deviceId"]) == (cloud.address, "reg-1")
+    assert (await cloud.registry.get(Identity("reg-1"))).primary == KEY
+
+
+async def test_a_device_with_a_certificate_registers_over_https(cloud: CloudHub, tmp_path: Path) -> None:
+    """12.3: by a group's registered authority"""
+    root = Signer.root()
+    attestation = {"type": "x509", "x509": {"caReferences": {"primary": "factory"}}}
+    async with cloud.client() as service:
+        await AuthorityClient(service).add("factory", root.pem)
+        await EnrolmentClient(service, group=True).create("line-7", {"attestation": attestation})
+    device = Device(cloud, "robot-1", key=None)
+    root.issue("robot-1").show(device.context, tmp_path)
+    assert (await device.register())["deviceId"] == "robot-1"
+    stranger = Device(cloud, "robot-2", key=None)
+    root.issue("robot-1").show(stranger.context, tmp_path)
+    assert await stranger.refused() == "enrolment-unknown"
+
+
+@pytest.mark.parametrize(
+    ("device", "problem"),
+    [
+        (lambda cloud: Device(cloud, "reg-1", scope="0ne99999999"), "scope-foreign"),
+        (lambda cloud: Device(cloud, "reg-2"), "enrolment-unknown"),
+        (lambda cloud: Device(cloud, "off"), "enrolment-disabled"),
+        (lambda cloud: Device(cloud, "reg-1", key=derived_key(KEY, "x")), "applicant-refused"),
+        (lambda cloud: Device(cloud, "reg-1", key=None), "applicant-refused"),
+        (lambda cloud: Device(cloud, "a+b"), "enrolment-unknown"),
+    ],
+)
+async def test_who_may_not_register_is_told_why(
+    cloud: CloudHub, device: Callable[[CloudHub], Device], problem: str
+) -> None:
+    """12.3"""
+    await enrol(cloud, "reg-1")
+    await enrol(cloud, "off", provisioningStatus="disabled")
+    assert await device(cloud).refused() == problem
+
+
+@pytest.mark.parametrize(
+    ("policy", "substatus", "left"),
+    [
+        ({"updateHubAssignment": True, "migrateDeviceData": True}, "deviceDataMigrated", {"mine": 1, "first": True}),
+        ({"updateHubAssignment": True, "migrateDeviceData": False}, "deviceDataReset", {"first": True}),
+        ({"updateHubAssignment": False, "migrateDeviceData": False}, "initialAssignment", {"mine": 1, "first": True}),
+    ],
+)
+async def test_a_device_that_comes_again_keeps_its_twin_or_not(
+    cloud: CloudHub, policy: JsonObject, substatus: str, left: JsonObject
+) -> None:
+    """12.4: reprovisionPolicy"""
+    twin = {"properties": {"desired": {"first": True}}}
+    await enrol(cloud, "reg-1", reprovisionPolicy=policy, initialTwin=twin)
+    await Device(cloud, "reg-1").register()
+    await cloud.hub.twins.patch_desired(Identity("reg-1"), {"mine": 1})
+    assert (await Device(cloud, "reg-1").register())["substatus"] == substatus
+    desired = (await cloud.hub.twins.get(Identity("reg-1"))).desired.document()
+    assert {name: value for name, value in desired.items() if name != "$version"} == left
+
+
+async def test_a_groups_key_does_not_open_a_device_that_is_not_its_own(cloud: CloudHub) -> None:
+    await enrol(cloud, "line-7", group=True)
+    made = await cloud.registry.create_device("gate")
+    for _ in range(2):
+        state = await Device(cloud, "gate", key=derived_key(KEY, "gate")).register()
+        assert state["status"] == "failed"
+        assert "gate" in str(state["errorMessage"])
+    assert (await cloud.registry.get(Identity("gate"))).keys == made.keys
+
+
+async def test_an_old_operation_is_not_found(cloud: CloudHub) -> None:
+    await enrol(cloud, "reg-1")
+    device = Device(cloud, "reg-1")
+    assert (await device.call("GET", "/operations/4.x.y")).status_code == 404
+    await device.register()
+    assert (await device.call("GET", "/operations/4.x.y")).status_code == 404
+
+
+async def test_enrolments_are_made_changed_listed_and_deleted(cloud: CloudHub) -> None:
+    """12.4: with etags, and keys that are made and stay"""
+    async with cloud.client() as service:
+        for group in (False, True):
+            client = EnrolmentClient(service, group=group)
+            made = await client.create("line-7", {"attestation": {"type": "symmetricKey"}})
+            changed = await client.replace(
+                "line-7", {"attestation": {"type": "symmetricKey"}, "allocationPolicy": "static"}
+            )
+            assert changed["attestation"] == made["attestation"]
+            assert changed["etag"] != made["etag"]
+            with pytest.raises(Problem) as exists:
+                await client.create("line-7", SYMMETRIC)
+            assert exists.value.code == "enrolment-exists"
+            assert [each["etag"] for each in await client.all()] == [changed["etag"]]
+            await client.delete("line-7")
+            with pytest.raises(Problem) as gone:
+                await client.get("line-7")
+            assert gone.value.code == "no-such-enrolment"
+
+
+async def test_what_came_of_a_group_is_listed_and_forgotten(cloud: CloudHub) -> None:
+    """12.4"""
+    await enrol(cloud, "line-7", group=True)
+    for name in ("b", "a"):
+        await Device(cloud, name, key=derived_key(KEY, name)).register()
+    async with cloud.client() as service:
+        found = await EnrolmentClient(service, group=True).registrations("line-7")
+        assert [each["registrationId"] for each in found] == ["a", "b"]
+        assert (await service.ask("GET", "/registrations/a"))["enrollmentGroupId"] == "line-7"
+        await service.ask("DELETE", "/registrations/a")
+        with pytest.raises(Problem) as gone:
+            await service.ask("GET", "/registrations/a")
+        assert gone.value.code == "registration-unknown"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"attestation": {"type": "tpm"}},
+        {"attestation": {"type": "x509"}},
+        {"attestation": {"type": "x509", "x509": {"clientCertificates": {"primary": {"certificate": "x"}}}}},
+        {"attestation": {"type": "symmetricKey", "symmetricKey": {"primaryKey": "short"}}},
+        {**SYMMETRIC, "registrationId": "other"},
+        {**SYMMETRIC, "iotHubHostName": "elsewhere.example.test"},
+        {**SYMMETRIC, "provisioningStatus": "perhaps"},
+        {**SYMMETRIC, "capabilities": []},
+        {**SYMMETRIC, "initialTwin": {"properties": {"desired": {"a.b": 1}}}},
+    ],
+)
+async def test_an_enrolment_that_cannot_be_is_refused(cloud: CloudHub, document: JsonObject) -> None:
+    async with cloud.client() as service:
+        with pytest.raises(Problem):
+            await EnrolmentClient(service).create("reg-1", document)
+        assert await EnrolmentClient(service).all() == []
+
+
+async def test_rights_are_needed(cloud: CloudHub) -> None:
+    """12.4: `provisioningserviceowner`"""
+    async with cloud.client("enrollmentread") as reader:
+        assert await EnrolmentClient(reader).all() == []
+        with pytest.raises(Problem) as refused:
+            await EnrolmentClient(reader).create("reg-1", SYMMETRIC)
+        assert refused.value.code == "right-missing"
+    async with cloud.client("provisioningserviceowner") as owner:
+        await EnrolmentClient(owner).create("reg-1", SYMMETRIC)
+
+
+async def test_the_scope_stays_over_restarts(cloud: CloudHub) -> None:
+    async with cloud.client() as service:
+        scope = await EnrolmentClient(service).scope()
+    assert scope.startswith("0ne")
+    await cloud.stop()
+    await cloud.start()
+    assert cloud.provisioning.scope == scope
+
+
+async def test_keys_are_regenerated_many_at_a_time(cloud: CloudHub) -> None:
+    """2.2: POST /devices/keys/regenerate"""
+    before = await cloud.registry.create_device("dev-1")
+    async with cloud.client() as service:
+        body: JsonObject = {"policyKey": "primary", "devices": [{"id": "dev-1"}, {"id": "nobody"}]}
+        answer = await service.ask("POST", "/devices/keys/regenerate", body)
+    after = await cloud.registry.get(Identity("dev-1"))
+    assert (after.primary == before.primary, after.secondary == before.secondary) == (False, True)
+    [rotated] = answer["rotatedKeys"]
+    assert (rotated["id"], rotated["primaryKey"]) == ("dev-1", after.primary.reveal())
+    assert [error["errorCode"] for error in answer["errors"]] == ["DeviceNotFound"]
+
+
+async def test_authorities_are_added_proven_and_removed(cloud: CloudHub) -> None:
+    root = Signer.root()
+    async with cloud.client() as service:
+        client = AuthorityClient(service)
+        added: Any = await client.add("factory", root.pem, verified=False)
+        assert added["properties"]["isVerified"] is False
+        code = await client.new_code("factory")
+        for wrong in (root.issue("another"), Signer.root().issue(code)):
+            with pytest.raises(Problem) as unproven:
+                await client.verify("factory", wrong.pem)
+            assert unproven.value.code == "possession-unproven"
+        proven: Any = await client.verify("factory", root.issue(code).pem)
+        assert proven["properties"]["isVerified"] is True
+        with pytest.raises(Problem) as exists:
+            await client.add("factory", root.pem)
+        assert exists.value.code == "authority-exists"
+        with pytest.raises(Problem) as leaf:
+            await client.add("leaf", root.issue("x").pem)
+        assert leaf.value.code == "authority-unreadable"
+        await client.remove("factory")
+        with pytest.raises(Problem) as gone:
+            await client.new_code("factory")
+        assert gone.value.code == "authority-unknown"
+
+
+async def test_a_devices_own_api_takes_its_certificate(cloud: CloudHub, tmp_path: Path) -> None:
+    """1.10: no Authorization for X.509"""
+    own = Signer.self_signed("dev-1")
+    async with cloud.client() as service:
+        prints = {"primaryThumbprint": own.thumbprint(), "secondaryThumbprint": None}
+        await service.add_device("dev-1", authentication={"type": "selfSigned", "x509Thumbprint": prints})
+    for signer, expected in ((own, 204), (Signer.self_signed("dev-1"), 401)):
+        context = signer.show(client_context(cloud.authority.certificate), tmp_path)
+        async with httpx.AsyncClient(base_url=f"https://{cloud.host}", verify=context, trust_env=False) as http:
+            response = await http.post("/devices/dev-1/messages/events?api-version=2021-04-12", content=b"x")
+            assert response.status_code == expected, response.text
