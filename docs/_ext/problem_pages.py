@@ -21,6 +21,7 @@ AREA_TITLES: Mapping[str, Words] = {
     "events": Words("Routes, endpoints and events", "ルート・エンドポイント・イベント"),
     "images": Words("Images and registries", "イメージとレジストリ"),
     "modules": Words("Modules on a device", "デバイス上のモジュール"),
+    "checks": Words("Found by hotori edge check", "hotori edge check が見つけるもの"),
     "rollouts": Words("Deployments to many devices", "多数のデバイスへのデプロイ"),
     "plain-clients": Words("Plain MQTT clients, shared identities", "プレーン MQTT クライアント、ID の共有"),
     "gateway": Words("Gateways and nested devices", "ゲートウェイと階層化されたデバイス"),

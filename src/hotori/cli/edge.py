@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hotori.cli.edge_check import check
 from hotori.cli.edge_control import COMMANDS
 from hotori.cli.options import answers, run
 from hotori.cli.serving import PORT, until_asked_to_stop
@@ -32,7 +33,7 @@ def edge() -> None:
     """Run an edge device, and ask one that runs on this machine."""
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, check):
     edge.add_command(command)
 
 

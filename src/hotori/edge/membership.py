@@ -9,7 +9,8 @@ from hotori.edge.enrolment import EnrolmentFile, ParentEdge
 from hotori.problems import Problem
 from hotori.problems.identity import DEVICE_DIFFERS, ENROLMENT_MISSING
 
-_NAME = "enrolment.json"
+ENROLMENT = "enrolment.json"
+"""The file in the data folder."""
 
 
 def settle(data: Path, given: EnrolmentFile | None, parent: ParentEdge | None = None) -> EnrolmentFile:
@@ -18,7 +19,7 @@ def settle(data: Path, given: EnrolmentFile | None, parent: ParentEdge | None = 
     `parent` is the edge device to go through; it is kept with the enrolment.
     Raises `enrolment-missing` where there is neither, `device-differs` where the folder is another device's.
     """
-    path = data / _NAME
+    path = data / ENROLMENT
     kept = EnrolmentFile.read(path) if path.exists() else None
     if given is None:
         if kept is None:

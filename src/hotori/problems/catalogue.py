@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hotori.problems import (
+    checks,
     engines,
     events,
     gateway,
@@ -30,6 +31,7 @@ AREAS: dict[str, tuple[Kind, ...]] = {
     "images": images.KINDS,
     "modules": modules.KINDS,
     "rollouts": rollouts.KINDS,
+    "checks": checks.KINDS,
     "engines": engines.KINDS,
     "vision": vision.KINDS,
     "solution": solution.KINDS,
