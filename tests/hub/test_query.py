@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hotori.hub.query.evaluate import Groups, project, wanted
 from hotori.hub.query.fault import QueryFaultError
+from hotori.hub.query.narrow import named
 from hotori.hub.query.page import understand
 from hotori.hub.query.parser import parse_condition, parse_query
 from hotori.hub.query.syntax import Query, Source
@@ -238,3 +239,39 @@ def fault_of(parse: Callable[[str], object], text: str) -> QueryFaultError | Non
     except QueryFaultError as fault:
         return fault
     return None
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("deviceId = 'a'", {"a"}),
+        ("'a' = deviceId AND tags.x = 1", {"a"}),
+        ("deviceId IN ['a', 'b', 3] AND deviceId != 'b'", {"a", "b"}),
+        ("deviceId IN ['a', 'b'] AND deviceId = 'c'", set()),
+        ("deviceId = 'a' OR deviceId = 'b'", {"a", "b"}),
+        ("deviceId = 3", set()),
+        ("deviceId = 'a' OR tags.x = 1", None),
+        ("NOT deviceId = 'a'", None),
+        ("deviceId NIN ['a']", None),
+        ("tags.deviceId = 'a'", None),
+        ("*", None),
+    ],
+)
+def test_only_what_a_condition_names_is_read(text: str, names: set[str] | None) -> None:
+    assert named(parse_condition(text), "deviceId") == names
+
+
+@given(
+    st.sampled_from(["a", "b", "c"]),
+    st.recursive(
+        st.sampled_from(["deviceId = 'a'", "deviceId IN ['b', 'c']", "tags.n = 1", "deviceId NIN ['a']"]),
+        lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["AND", "OR"]), inner),
+        max_leaves=6,
+    ),
+    st.booleans(),
+)
+def test_what_is_not_read_would_not_be_wanted(device: str, text: str, tagged: bool) -> None:
+    condition = parse_condition(text)
+    names = named(condition, "deviceId")
+    row: dict[str, Any] = {"deviceId": device, "tags": {"n": int(tagged)}}
+    assert names is None or device in names or not wanted(condition, row)

@@ -88,3 +88,9 @@ async def test_a_continuation_of_somebody_else_is_refused(cloud: CloudHub, token
     with pytest.raises(Problem) as met:
         await page(cloud, "SELECT * FROM devices", 2, token)
     assert met.value.code == "request-malformed"
+
+
+async def test_devices_that_are_named_come_in_pages_too(cloud: CloudHub) -> None:
+    text = "SELECT deviceId FROM devices WHERE deviceId IN ['edge-1', 'dev-3', 'nobody', 'dev-1', 'no/name']"
+    assert await pages(cloud, text, 2) == [["dev-1", "dev-3"], ["edge-1"]]
+    assert await pages(cloud, "SELECT COUNT() AS n FROM devices WHERE deviceId = 'dev-1'", 2) == [[{"n": 1}]]

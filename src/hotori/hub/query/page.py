@@ -10,14 +10,17 @@ from typing import TypeVar
 
 import msgspec
 
+from hotori.hub.device_jobs import DeviceJob, DeviceJobs
 from hotori.hub.hub import Hub
 from hotori.hub.query.evaluate import Groups, project, wanted
 from hotori.hub.query.fault import QueryFaultError
+from hotori.hub.query.narrow import named
 from hotori.hub.query.parser import parse_condition, parse_query
 from hotori.hub.query.syntax import Expression, Query, Source
 from hotori.hub.registration import Registration
 from hotori.hub.registry import Registry
 from hotori.hub.twin_document import twin_document
+from hotori.model.identity import Identity, is_name
 from hotori.model.json import JsonObject
 from hotori.problems import Problem
 from hotori.problems.service import QUERY_INVALID, REQUEST_MALFORMED
@@ -98,7 +101,7 @@ async def _selected(hub: Hub, registry: Registry, query: Query, size: int, place
     rows: list[JsonObject] = []
     last = place.after
     kind = "Raw" if query.columns else "DeviceJob" if query.source is Source.JOBS else "Twin"
-    async for name, row in _scan(hub, registry, query.source, place.after):
+    async for name, row in _scan(hub, registry, query, place.after):
         if not wanted(query.condition, row):
             continue
         if len(rows) >= left:
@@ -110,7 +113,7 @@ async def _selected(hub: Hub, registry: Registry, query: Query, size: int, place
 
 async def _aggregated(hub: Hub, registry: Registry, query: Query, size: int, place: _Place) -> Page:
     groups = Groups(query)
-    async for _, row in _scan(hub, registry, query.source, ""):
+    async for _, row in _scan(hub, registry, query, ""):
         if wanted(query.condition, row):
             groups.add(row)
     rows = groups.rows()[: query.top]
@@ -118,22 +121,43 @@ async def _aggregated(hub: Hub, registry: Registry, query: Query, size: int, pla
     return Page(rows[place.given : end], "Raw", _Place("", end).token() if end < len(rows) else None)
 
 
-async def _scan(hub: Hub, registry: Registry, source: Source, after: str) -> AsyncIterator[tuple[str, JsonObject]]:
+async def _scan(hub: Hub, registry: Registry, query: Query, after: str) -> AsyncIterator[tuple[str, JsonObject]]:
     """Rows with their names, in the order of these; so many at a time are in memory."""
-    if source is Source.JOBS:
-        while parts := await hub.device_jobs.after(after, _SCAN):
-            for part in parts:
-                yield part.key, part.document()
-            after = parts[-1].key
+    if query.source is Source.JOBS:
+        async for part in _parts(hub.device_jobs, query, after):
+            yield part.key, part.document()
         return
-    while page := await _registrations(registry, source, after):
+    async for page in _registrations(registry, query, after):
         rows = await asyncio.gather(*(twin_document(hub, one) for one in page))
         for registration, row in zip(page, rows, strict=True):
             yield str(registration.identity), row
+
+
+async def _parts(device_jobs: DeviceJobs, query: Query, after: str) -> AsyncIterator[DeviceJob]:
+    jobs = named(query.condition, "jobId")
+    if jobs is None:
+        while parts := await device_jobs.after(after, _SCAN):
+            for part in parts:
+                yield part
+            after = parts[-1].key
+        return
+    last_job, _, last_device = after.partition("/")
+    for job in sorted(name for name in jobs if name >= last_job):
+        device = last_device if job == last_job else ""
+        while parts := await device_jobs.of(job, device, _SCAN):
+            for part in parts:
+                yield part
+            device = parts[-1].device
+
+
+async def _registrations(registry: Registry, query: Query, after: str) -> AsyncIterator[list[Registration]]:
+    """Pages of registrations; only of the devices that the condition names, where it names them."""
+    names = named(query.condition, "deviceId") if query.source is Source.DEVICES else None
+    if names is not None:
+        asked = (registry.find(Identity(name)) for name in sorted(names) if name > after and is_name(name))
+        yield [found for found in await asyncio.gather(*asked) if found is not None]
+        return
+    page_of = registry.devices if query.source is Source.DEVICES else registry.all_modules
+    while page := await page_of(after, _SCAN):
+        yield page
         after = str(page[-1].identity)
-
-
-async def _registrations(registry: Registry, source: Source, after: str) -> list[Registration]:
-    if source is Source.DEVICES:
-        return await registry.devices(after, _SCAN)
-    return await registry.all_modules(after, _SCAN)
