@@ -75,6 +75,9 @@ for command in (*COMMANDS, check):
     envvar="DOCKER_HOST",
     help="The engine's address; unless given, unix:///run/docker.sock or unix:///run/podman/podman.sock.",
 )
+@click.option("--metrics/--no-metrics", default=True, envvar="MetricsEnabled", help="Serve metrics for Prometheus.")
+@click.option("--metrics-port", type=PORT, help="9600 where that is free, unless given.")
+@click.option("--metrics-listen", default="", help="Loopback unless given; elsewhere metrics are served by TLS.")
 @click.option("--network", default="azure-iot-edge", show_default=True, help="The modules' network in the engine.")
 @answers
 def run_command(
@@ -96,6 +99,9 @@ def run_command(
     runtime: str,
     docker_host: str | None,
     network: str,
+    metrics: bool,
+    metrics_port: int | None,
+    metrics_listen: str,
 ) -> None:
     """Run the agent and the message hub of an edge device until Ctrl-C.
 
@@ -108,6 +114,7 @@ def run_command(
               hotori edge run --data edge-1 --enrolment edge-1.json --runtime docker
     """
     from hotori.edge.main import EdgeConfig, run_edge
+    from hotori.edge.metrics import MetricsListener
     from hotori.edge.module_engine import ModuleEngine
 
     config = EdgeConfig(
@@ -119,6 +126,7 @@ def run_command(
         parent=_parent(parent, parent_ca, parent_mqtt_port, parent_https_port),
         mqtt_port=mqtt_port,
         https_port=https_port,
+        metrics=MetricsListener(metrics_listen, metrics_port) if metrics else None,
     )
 
     def ready(device: str, hub: HubAddress) -> None:

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "query": ("hotori.cli.query", "query", "Ask for devices, modules and jobs by what is known of them."),
     "job": ("hotori.cli.job", "job", "Change or call many devices at once, and see what became of each."),
     "message": ("hotori.cli.message", "message", "Send messages to devices, and see what became of them."),
+    "metrics": ("hotori.cli.metrics", "metrics", "Show the metrics of the cloud, or of a device on this machine."),
     "twin": ("hotori.cli.twin", "twin", "Show or change the twin of a device or module."),
     "invoke": ("hotori.cli.invoke", "invoke", "Call a method of a device or module."),
     "train": ("hotori.cli.train", "train", "Train a classifier from a folder of labelled photographs."),

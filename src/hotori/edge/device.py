@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from hotori.edge.agent import Agent, AgentParts
 from hotori.edge.agent_methods import AgentMethods
+from hotori.edge.agent_metrics import AgentMeters, machine_families
 from hotori.edge.control import Control
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.enrolment import EnrolmentFile
@@ -32,8 +33,11 @@ from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import TwinNotifications
+from hotori.hub.hub_metrics import account_families, edge_hub_families
 from hotori.hub.intake import RoutingIntake
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
+from hotori.hub.metrics import Family
+from hotori.hub.process_metrics import process_families
 from hotori.hub.queues import Queues
 from hotori.hub.service_api.edge import edge_app
 from hotori.hub.service_api.parent import Parent
@@ -100,9 +104,10 @@ class EdgeDevice:
         self.upstream = Upstream(self.hub, self._above())
         trusted = parts.authority.pem + parts.enrolment.trusted
         self.sockets = WorkloadSockets(socket_folder(parts.data), self._key_of, trusted, seal)
+        self._agent_meters = AgentMeters(parts.clock())
         self._agent_twin = OwnTwin(self.hub.twins, Identity(self.identity.device, EDGE_AGENT), self._deployed)
         self._hub_twin = OwnTwin(self.hub.twins, Identity(self.identity.device, EDGE_HUB), self._configured)
-        self.agent = Agent(self._agent_parts(connection.host), self._agent_twin.report)
+        self.agent = Agent(self._agent_parts(connection.host), self._agent_reports)
         self.settings = HubSettings()
         self._clients = Clients(parts.clock, self._report_hub)
         self._forgetting: set[asyncio.Task[None]] = set()
@@ -143,6 +148,18 @@ class EdgeDevice:
             control = Control(self.agent, self._parts.runtime, self.bundle_sources(), self._parts.clock)
             await stack.enter_async_context(control.server(socket_folder(self._parts.data)))
             await self._work(until)
+
+    def metrics(self) -> Iterator[Family]:
+        """What Prometheus is told (contract 7.3)."""
+        yield from edge_hub_families(self.hub)
+        yield from account_families(self.hub)
+        yield from self._agent_meters.families()
+        yield from machine_families(self._parts.data, self._parts.clock() - self._agent_meters.began)
+        yield from process_families()
+
+    def _agent_reports(self, report: JsonObject) -> None:
+        self._agent_meters.seen(report, self._parts.clock())
+        self._agent_twin.report(report)
 
     def bundle_sources(self) -> BundleSources:
         """What a support bundle is made of."""

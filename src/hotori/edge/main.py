@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
+import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -20,11 +21,13 @@ from hotori.edge.enrolment import EnrolmentFile, ParentEdge
 from hotori.edge.image_gate import ImageGate
 from hotori.edge.listeners import EdgeListeners, bind_all, port_of
 from hotori.edge.membership import settle
+from hotori.edge.metrics import MetricsListener, metrics_app
 from hotori.edge.module_engine import ModuleEngine, hub_address, hub_names
 from hotori.images.image_store import ImageStore
 from hotori.model.json import JsonObject
 from hotori.net.address import is_loopback
 from hotori.net.authority import Authority
+from hotori.net.http import HttpServer
 from hotori.net.ports import port_owner
 from hotori.net.tls import client_context
 from hotori.runtimes.module_runtime import ModuleRuntime
@@ -46,7 +49,7 @@ class EdgeConfig:
     `enrolment` None takes what the data folder kept. `https_port` None means 443, or 8443 where 443 is not to be
     had. `engine` runs the modules as containers, otherwise they are processes. An empty `listen` is loopback, or with
     an engine this machine's address in the modules' network; an empty `name` is the address.
-    `parent` is the edge device to go through instead of dialling the cloud.
+    `parent` is the edge device to go through instead of dialling the cloud. `metrics` None serves none.
     """
 
     data: Path
@@ -58,6 +61,7 @@ class EdgeConfig:
     https_port: int | None = None
     rules: EdgeRules = field(default_factory=EdgeRules)
     engine: ModuleEngine | None = None
+    metrics: MetricsListener | None = None
 
 
 async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None = None) -> None:
@@ -73,12 +77,19 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
         ahead = config.engine is not None
         listeners = bind_all(config.listen, config.mqtt_port, config.https_port, ahead=ahead)
         stack.callback(listeners.close)
+        counting = config.metrics.bind(config.listen) if config.metrics else None
         cloud = CloudApi(enrolment.above, enrolment.connection.host, client_context(enrolment.trusted))
         await stack.enter_async_context(cloud)
         images = await _image_gate(enrolment, stack)
         parts = await _open_parts(config, enrolment, runtime, stack)
         certificate = parts.authority.issue_server(_names(config))
         device = await EdgeDevice.make(parts, cloud, images)
+
+        if counting is not None:
+            labels = {"iothub": enrolment.connection.host, "edge_device": device.identity.device}
+            app = metrics_app(device.metrics, {**labels, "instance_number": str(uuid.uuid4()), "ms_telemetry": "True"})
+            outside = None if is_loopback(counting.getsockname()[0]) else certificate
+            await stack.enter_async_context(HttpServer(app, counting, outside))
 
         async def until_stopped() -> None:
             _announce(config, listeners, parts, stack, ready)

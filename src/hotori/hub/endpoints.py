@@ -22,6 +22,7 @@ from hotori.model.connection_string import StorageConnection
 from hotori.model.json import JsonObject
 from hotori.model.message import Message
 from hotori.net.tls import client_context
+from hotori.problems import Problem
 from hotori.sdk.backoff import Backoff
 from hotori.sdk.storage import StorageClient
 
@@ -67,14 +68,19 @@ class Endpoints:
     def document(self, spec: EndpointSpec) -> JsonObject:
         """The endpoint without its secrets, what waits for it, and why it does not take it."""
         counters = self.queues.queue(queue_of(spec)).counters
-        worker = self._workers.get(spec.name)
+        problem = self.problem(spec.name)
         return {
             **spec.document(hidden),
             "delivered": counters.delivered,
             "pending": counters.pending,
             "deadLetters": len(self.queues.queue(dead_queue_of(spec))),
-            "problem": None if worker is None or worker.problem is None else worker.problem.cause(),
+            "problem": None if problem is None else problem.cause(),
         }
+
+    def problem(self, name: str) -> Problem | None:
+        """Why an endpoint does not take messages; None while it does."""
+        worker = self._workers.get(name)
+        return worker.problem if worker else None
 
     async def dead_letters(self, spec: EndpointSpec, limit: int) -> list[Message]:
         """The oldest that the endpoint never took; they stay where they are."""

@@ -37,7 +37,7 @@ class Events:
 
     def __init__(self, log: Log, *, keep_bytes: int = KEEP_BYTES) -> None:
         self._log = log
-        self._keep_bytes = keep_bytes
+        self.keep_bytes = keep_bytes
         self._news = asyncio.Event()
         self._trimming: asyncio.Future[None] | None = None
 
@@ -50,6 +50,11 @@ class Events:
     def next(self) -> int:
         """The offset that the next event will get."""
         return self._log.next
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self._log.size
 
     def submit(self, message: Message) -> asyncio.Future[int]:
         """Begin to append; the future is the event's offset, once it is durable."""
@@ -117,7 +122,7 @@ class Events:
         # A reader that finds nothing must find an event that is not set: it would spin without ever suspending.
         news, self._news = self._news, asyncio.Event()
         news.set()
-        if self._log.size > self._keep_bytes and (self._trimming is None or self._trimming.done()):
+        if self._log.size > self.keep_bytes and (self._trimming is None or self._trimming.done()):
             self._trimming = asyncio.ensure_future(self._trim())
 
     async def _trim(self) -> None:

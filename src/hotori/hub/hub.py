@@ -17,6 +17,7 @@ from hotori.hub.directory import Directory
 from hotori.hub.failed_logins import LoginLimits
 from hotori.hub.head import Ending
 from hotori.hub.intake import Intake
+from hotori.hub.meters import Meters
 from hotori.hub.methods import Methods
 from hotori.hub.queues import Queues, device_endpoint
 from hotori.hub.service_bound import ServiceBound
@@ -70,7 +71,8 @@ class Hub:
         self.twins = Twins(records, clock, twin_gate)
         self.sessions = Sessions(records, clock)
         self.takeovers = Takeovers(clock)
-        self.methods = Methods(self.sessions)
+        self.meters = Meters()
+        self.methods = Methods(self.sessions, self.meters.method)
         self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits)
         self.connections: set[Carrier] = set()
         self.counter: Counter | None = None
@@ -80,6 +82,8 @@ class Hub:
         self.device_bound = DeviceBound(queues, directory, clock, chance, feedback, device_terms)
         self.configuration_statuses: dict[Identity, JsonObject] = {}
         self.twins.desired_watchers.append(self._tell_desired)
+        self.twins.reported_watchers.append(lambda change: self.meters.reports(change.identity))
+        self.sessions.watchers.append(self.meters.presence)
 
     async def start(self) -> None:
         """Read what is kept. Raises the problems of the stores."""
@@ -98,9 +102,11 @@ class Hub:
 
     def submit(self, sender: Identity, message: Message) -> asyncio.Future[int]:
         """Stamp and begin to take a message of a client; the future is done once it is durable."""
-        return self.intake.submit(
+        stored = self.intake.submit(
             Message(message.body, message.properties, message.system, sender, message.output, self.clock())
         )
+        self.meters.message(sender, message, stored)
+        return stored
 
     async def accept(self, message: Message) -> None:
         """Take a message whose sender is known; it is durable, and on its way, when this returns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -67,10 +68,11 @@ class Callees(Protocol):
 
 
 class Methods:
-    """Sends calls and pairs answers with them."""
+    """Sends calls and pairs answers with them. `done` is told of each that was sent, and after how many seconds it
+    ended, answered or not."""
 
-    def __init__(self, callees: Callees) -> None:
-        self._callees = callees
+    def __init__(self, callees: Callees, done: Callable[[Identity, float], None] = lambda *_: None) -> None:
+        self._callees, self._done = callees, done
         self._numbers = itertools.count(1)
         self._waiting: dict[tuple[Identity, str], asyncio.Future[MethodResult]] = {}
 
@@ -90,6 +92,7 @@ class Methods:
         request = f"{next(self._numbers):x}"
         answer: asyncio.Future[MethodResult] = asyncio.get_running_loop().create_future()
         self._waiting[identity, request] = answer
+        began = time.monotonic()
         try:
             callee.call(name, request, body)
             return await asyncio.wait_for(answer, response_timeout)
@@ -97,6 +100,7 @@ class Methods:
             raise MethodTimeoutError(identity, name, f"no answer in {response_timeout:g} s") from error
         finally:
             self._waiting.pop((identity, request), None)
+            self._done(identity, time.monotonic() - began)
 
     def answered(self, identity: Identity, request: str, status: int, payload: bytes) -> None:
         """Take an answer from the wire; one that nobody waits for is let go. Raises ValueError if it is not JSON."""

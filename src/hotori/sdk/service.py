@@ -243,6 +243,10 @@ class ServiceClient:
         answer = await self._ask("DELETE", f"{_path(Identity(device))}/commands")
         return int(answer["totalMessagesPurged"])
 
+    async def metrics(self) -> str:
+        """The cloud's metrics, in Prometheus's text format."""
+        return (await self._send("GET", "/metrics")).text
+
     async def events(
         self,
         from_: str | int = "latest",
