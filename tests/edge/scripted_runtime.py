@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from hotori.model.image_reference import ImageReference
@@ -12,6 +12,7 @@ from hotori.model.manifest import RegistryCredential
 from hotori.problems import Problem
 from hotori.problems.images import IMAGE_ABSENT, IMAGE_NOT_FOUND
 from hotori.problems.modules import MODULE_UNKNOWN
+from hotori.runtimes.changes import Changes
 from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleState, Progress
 
 
@@ -29,6 +30,7 @@ class ScriptedRuntime:
         self._images: dict[str, str] = {}
         self._modules: dict[str, ModuleObservation] = {}
         self._logs: dict[str, bytes] = {}
+        self._changes = Changes()
 
     async def pull(
         self, image: ImageReference, credential: RegistryCredential | None, progress: Progress | None = None
@@ -74,6 +76,9 @@ class ScriptedRuntime:
     async def observe(self) -> list[ModuleObservation]:
         return [self._modules[name] for name in sorted(self._modules)]
 
+    def changes(self) -> AsyncIterator[str]:
+        return self._changes.listen()
+
     async def logs(self, name: str, tail: int | None = None) -> bytes:
         self._seen(name)
         lines = self._logs[name].splitlines(keepends=True)
@@ -90,6 +95,7 @@ class ScriptedRuntime:
         """Let the module end by itself."""
         state = ModuleState.FAILED if exit_code else ModuleState.STOPPED
         self._modules[name] = replace(self._seen(name), state=state, exit_code=exit_code, exited_at=self._clock())
+        self._changes.tell(name)
 
     def _seen(self, name: str) -> ModuleObservation:
         if name not in self._modules:

@@ -123,6 +123,18 @@ class Agent:
 
     async def run(self) -> None:
         """For ever; ends only by being cancelled."""
+        listening = asyncio.create_task(self._listen(), name="changes of modules")
+        try:
+            await self._look_again_and_again()
+        finally:
+            listening.cancel()
+
+    async def _listen(self) -> None:
+        """Look as soon as something happens to a module."""
+        async for _ in self._parts.runtime.changes():
+            self.wake()
+
+    async def _look_again_and_again(self) -> None:
         while True:
             try:
                 await self.look()

@@ -43,7 +43,7 @@ def observation(document: Any, note: Note) -> ModuleObservation:
         image_digest=labels[DIGEST],
         health=_health(health),
         health_output=_output(health),
-        out_of_memory=bool(state.get("OOMKilled")) or note.out_of_memory,
+        out_of_memory=bool(state.get("OOMKilled") or note.out_of_memory),
     )
 
 

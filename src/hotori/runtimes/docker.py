@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,14 @@ from hotori.problems.modules import (
 from hotori.runtimes.container_spec import MODULE, OWNER, SPEC, ContainerHost, ContainerSpec, container_spec
 from hotori.runtimes.container_state import observation
 from hotori.runtimes.engine import Engine, EngineRefusedError
+from hotori.runtimes.engine_events import engine_events
 from hotori.runtimes.engine_logs import frames
 from hotori.runtimes.engine_network import check_network, ensure_network
 from hotori.runtimes.engine_notes import EngineNotes
 from hotori.runtimes.engine_options import check_options
 from hotori.runtimes.engine_pull import EngineImage, find_image, pull_image
 from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, Progress
+from hotori.runtimes.podman_duties import PodmanDuties
 
 DEFAULT_NETWORK = "azure-iot-edge"
 _GRACE = 10.0
@@ -68,6 +70,7 @@ class DockerRuntime:
     def __init__(self, engine: Engine, settings: DockerSettings, *, clock: Callable[[], float] = time.time) -> None:
         self._engine, self._settings, self._clock = engine, settings, clock
         self._notes = EngineNotes(settings.folder / "notes.json")
+        self._podman = PodmanDuties(engine, clock)
 
     async def gateway(self) -> str:
         """This machine's address in the modules' network, which is made where it is missing."""
@@ -108,7 +111,7 @@ class DockerRuntime:
         """Start a module; nothing where it runs. Raises `module-unknown`, or what keeps it from starting."""
         container = await self._known(name)
         identifier = container["Id"]
-        await self._notes.change(identifier, stopped=False, error="", exit_code=0, failed_at=0.0, out_of_memory=False)
+        await self._notes.change(identifier, stopped=False, error="", exit_code=0, failed_at=0.0, out_of_memory=None)
         try:
             await self._engine.post(f"containers/{identifier}/start")
         except EngineRefusedError as error:
@@ -135,9 +138,20 @@ class DockerRuntime:
             await self._notes.forget(identifier)
 
     async def observe(self) -> list[ModuleObservation]:
-        documents = await asyncio.gather(*(self._inspect(found["Id"]) for found in await self._list()))
-        seen = [observation(document, self._notes.note(document["Id"])) for document in documents if document]
+        found = await asyncio.gather(*(self._inspect(found["Id"]) for found in await self._list()))
+        documents = [document for document in found if document]
+        if documents and (await self._engine.identity()).podman:
+            for document in documents:
+                await self._make_up(document)
+        seen = [observation(document, self._notes.note(document["Id"])) for document in documents]
         return sorted(seen, key=lambda module: module.name)
+
+    async def changes(self) -> AsyncIterator[str]:
+        async for event in engine_events(self._engine, self._settings.owner):
+            if event.action == "oom":
+                # The only word of it where a child of the container's program was ended.
+                await self._notes.change(event.container, out_of_memory=True)
+            yield event.module
 
     async def logs(self, name: str, tail: int | None = None) -> bytes:
         container = await self._known(name)
@@ -151,11 +165,18 @@ class DockerRuntime:
 
     async def close(self) -> None:
         """End every module, and the connection."""
+        await self._podman.close()
         try:
             running = [found for found in await self._list() if found["State"] == "running"]
             await asyncio.gather(*(self._end(found["Id"], _GRACE) for found in running))
         finally:
             await self._engine.close()
+
+    async def _make_up(self, document: Any) -> None:
+        self._podman.check_health(document)
+        if self._notes.note(document["Id"]).out_of_memory is None and not document["State"].get("Running"):
+            ended = await self._podman.was_out_of_memory(document)
+            await self._notes.change(document["Id"], out_of_memory=ended)
 
     async def _spec(self, launch: ModuleLaunch, image: EngineImage) -> ContainerSpec:
         settings = self._settings

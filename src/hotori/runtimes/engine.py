@@ -100,10 +100,11 @@ class Engine:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer that is read as it comes; what breaks on the way is the engine's, too."""
+        """An answer that is read as it comes; what breaks on the way is the engine's, too. A path with a slash in
+        front is taken as it is: podman has calls beside those of Docker."""
         with self._reached():
             version = await self._version()
-            url = f"{self.docker.docker_host}/{version}/{path}"
+            url = self.docker.docker_host + (path if path.startswith("/") else f"/{version}/{path}")
             sent = {"Content-Type": "application/json", **(headers or {})}
             data = None if body is None else json.dumps(body).encode()
             async with self.docker.session.request(

@@ -17,13 +17,13 @@ _NOTHING_HERE = (FileNotFoundError, msgspec.MsgspecError)
 @dataclass(frozen=True, slots=True)
 class Note:
     """Of one container. `stopped`: its last ending was wished for. `error`: why its last start failed, at `failed_at`
-    (Unix seconds) with `exit_code`."""
+    (Unix seconds) with `exit_code`. `out_of_memory` is None until it was looked into."""
 
     stopped: bool = False
     error: str = ""
     exit_code: int = 0
     failed_at: float = 0.0
-    out_of_memory: bool = False
+    out_of_memory: bool | None = None
 
 
 @dataclass(slots=True)

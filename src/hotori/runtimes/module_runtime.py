@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -101,6 +101,13 @@ class ModuleRuntime(Protocol):
 
     async def observe(self) -> list[ModuleObservation]:
         """Every module of this runtime, by name."""
+        ...
+
+    def changes(self) -> AsyncIterator[str]:
+        """Names of modules as something happens to them, for ever.
+
+        An empty name comes first, and whenever some may have been missed: then all are to be looked at.
+        """
         ...
 
     async def logs(self, name: str, tail: int | None = None) -> bytes:

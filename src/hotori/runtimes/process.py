@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from hotori.model.image_reference import ImageReference
@@ -21,6 +21,7 @@ from hotori.model.platform import Platform
 from hotori.problems import Problem
 from hotori.problems.images import IMAGE_ABSENT, IMAGE_WRONG_PLATFORM, IMAGE_WRONG_PYTHON
 from hotori.problems.modules import MODULE_UNKNOWN, MODULE_WITHOUT_COMMAND
+from hotori.runtimes.changes import Changes
 from hotori.runtimes.create_options import ProcessOptions
 from hotori.runtimes.disk import disk_problems
 from hotori.runtimes.host import PYTHON_VERSION, host_platform
@@ -54,6 +55,7 @@ class ProcessRuntime:
         self._modules: dict[str, ProcessModule] = {}
         self._opening = asyncio.Lock()
         self._opened = False
+        self._changes = Changes()
 
     async def pull(
         self, image: ImageReference, credential: RegistryCredential | None, progress: Progress | None = None
@@ -79,7 +81,8 @@ class ProcessRuntime:
         folder = self._folder / "modules" / launch.name
         with disk_problems(self._folder):
             await asyncio.to_thread(_furnish, folder, image.rootfs, record)
-        modules[launch.name] = ProcessModule(folder, record, self._host, self._clock)
+        self._changes.tell(launch.name)
+        modules[launch.name] = ProcessModule(folder, record, self._host, self._clock, self._changes.tell)
 
     async def start(self, name: str) -> None:
         """Start a module; nothing where it runs. Raises `module-unknown`, or what keeps its program from starting."""
@@ -94,10 +97,14 @@ class ProcessRuntime:
         if module := modules.get(name):
             await module.remove(_GRACE)
             modules.pop(name, None)
+            self._changes.tell(name)
 
     async def observe(self) -> list[ModuleObservation]:
         modules = await self._open()
         return [modules[name].record.observation() for name in sorted(modules)]
+
+    def changes(self) -> AsyncIterator[str]:
+        return self._changes.listen()
 
     async def logs(self, name: str, tail: int | None = None) -> bytes:
         return await (await self._known(name)).logs(tail)
@@ -127,7 +134,7 @@ class ProcessRuntime:
         found = {}
         for folder in root.iterdir():
             if record := ModuleRecord.read(folder):
-                found[record.name] = ProcessModule(folder, record, self._host, self._clock)
+                found[record.name] = ProcessModule(folder, record, self._host, self._clock, self._changes.tell)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
         return found

@@ -37,8 +37,16 @@ class ProcessModule:
     rootfs/ the image's files · home/ and tmp/ its own · log, log.1, … its words · module.json its record
     """
 
-    def __init__(self, folder: Path, record: ModuleRecord, host: Platform, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        record: ModuleRecord,
+        host: Platform,
+        clock: Callable[[], float],
+        changed: Callable[[str], None],
+    ) -> None:
         self.record = record
+        self._changed = changed
         self._folder = folder
         self._host = host
         self._clock = clock
@@ -199,6 +207,7 @@ class ProcessModule:
     async def _remember(self, record: ModuleRecord) -> None:
         """Take the record as the truth at once, then keep it; writes happen one after another."""
         self.record = record
+        self._changed(record.name)
         async with self._writing:
             try:
                 await asyncio.to_thread(self.record.write, self._folder)

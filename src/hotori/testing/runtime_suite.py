@@ -33,6 +33,11 @@ async def observed(runtime: ModuleRuntime, name: str) -> ModuleObservation:
     return next(module for module in await runtime.observe() if module.name == name)
 
 
+async def find(runtime: ModuleRuntime, name: str) -> ModuleState | None:
+    """The module's state, None where it is not there."""
+    return next((module.state for module in await runtime.observe() if module.name == name), None)
+
+
 async def until_state(runtime: ModuleRuntime, name: str, state: ModuleState) -> ModuleObservation:
     """Wait until a module is in a state."""
     async with asyncio.timeout(PATIENCE):
@@ -156,6 +161,15 @@ class RuntimeSuite:
         # Process 1 of a container is safe from its own signals, so a child does it and its status is passed on.
         await self.launch(runtime, await images.script("sh -c 'kill -SEGV $$'\nexit $?\n"))
         assert (await until_state(runtime, "tiny", ModuleState.FAILED)).exit_code == 139
+
+    async def test_what_happens_to_a_module_is_told_at_once(self, runtime: ModuleRuntime, images: TinyImages) -> None:
+        changes = runtime.changes()
+        assert await anext(changes) == ""
+        await self.launch(runtime, await images.script("exit 3\n"))
+        async with asyncio.timeout(PATIENCE):
+            while (await find(runtime, "tiny")) != ModuleState.FAILED:
+                assert await anext(changes) in ("tiny", "")
+        await changes.aclose()  # type: ignore[attr-defined]
 
     async def test_both_streams_of_a_module_are_in_its_logs(self, runtime: ModuleRuntime, images: TinyImages) -> None:
         await self.launch(runtime, await images.script("echo out\necho err >&2\necho last\n"))
