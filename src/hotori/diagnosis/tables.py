@@ -67,6 +67,11 @@ ENGINE = (
     clue(r"network (?P<network>\S+) not found", MODULE_NETWORK_MISSING),
     clue(r"unable to find network with name or ID (?P<network>[^:\s]+)", MODULE_NETWORK_MISSING),
     clue(r"bind source path does not exist: (?P<path>\S+)", MODULE_BIND_MISSING),
+    clue(
+        r"(?P<reason>(?:Minimum memory limit|Range of CPUs|unable to apply caps|error setting rlimit|"
+        r"unable to set memory limit|invalid option type|\S+ is not a valid restart policy).*)",
+        MODULE_OPTIONS_REFUSED,
+    ),
     clue(r'exec: "(?P<program>[^"]+)": .*permission denied', MODULE_PROGRAM_NOT_EXECUTABLE),
     clue(r'exec: "(?P<program>[^"]+)": ', MODULE_PROGRAM_MISSING),
     clue(
@@ -88,10 +93,6 @@ ENGINE = (
     clue(r"(?P<reason>json: cannot unmarshal .*)", MODULE_OPTIONS_REFUSED),
     clue(
         r"(?P<reason>(?:invalid (?:port specification|restart policy|mode|environment)|Unknown runtime).*)",
-        MODULE_OPTIONS_REFUSED,
-    ),
-    clue(
-        r"(?P<reason>(?:Minimum memory limit|Range of CPUs|unable to apply caps|error setting rlimit).*)",
         MODULE_OPTIONS_REFUSED,
     ),
 )

@@ -66,6 +66,10 @@ def container_spec(launch: ModuleLaunch, image: str, digest: str, host: Containe
     body["Env"] = [f"{name}={value}" for name, value in env.items()]
     settings["Binds"] = [*(settings.get("Binds") or ()), *(f"{path}:{path}:ro" for path in launch.folders)]
     settings.setdefault("LogConfig", copy.deepcopy(_LOGS))
+    # A port that is bound and not exposed is left out by engines without a word.
+    bound: JsonObject = {port: {} for port in settings.get("PortBindings") or ()}
+    if bound:
+        body["ExposedPorts"] = {**(body.get("ExposedPorts") or {}), **bound}
     more = _connect(body, settings, launch.name, host)
     labels = {
         **(body.get("Labels") or {}),

@@ -39,7 +39,7 @@ from hotori.runtimes.engine_notes import EngineNotes
 from hotori.runtimes.engine_options import check_options
 from hotori.runtimes.engine_pull import EngineImage, find_image, pull_image
 from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, Progress
-from hotori.runtimes.podman_duties import PodmanDuties
+from hotori.runtimes.podman_duties import PodmanDuties, complete_limits
 
 DEFAULT_NETWORK = "azure-iot-edge"
 _GRACE = 10.0
@@ -191,9 +191,12 @@ class DockerRuntime:
         return spec
 
     async def _make(self, module: str, spec: ContainerSpec) -> None:
-        platform = str((await self._engine.identity()).platform)
+        identity = await self._engine.identity()
+        if identity.podman:
+            complete_limits(spec.body)
+        query = {"name": spec.name, "platform": str(identity.platform)}
         try:
-            made = await self._engine.post("containers/create", spec.body, name=spec.name, platform=platform)
+            made = await self._engine.post("containers/create", spec.body, **query)
             for network, endpoint in spec.more_networks.items():
                 await self._engine.post(
                     f"networks/{network}/connect", {"Container": made["Id"], "EndpointConfig": endpoint}

@@ -88,8 +88,9 @@ class Engine:
     async def call(self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None) -> Any:
         """The answer's JSON, None where there is none. Raises EngineRefusedError, `engine-unreachable`, …"""
         async with self.stream(method, path, body, query or {}) as answer:
-            content = await answer.read()
-        return json.loads(content) if content.strip() else None
+            content = (await answer.read()).strip()
+        # Podman answers some calls with the word OK, and JSON under any type.
+        return json.loads(content) if content[:1] in (b"{", b"[") else None
 
     @asynccontextmanager
     async def stream(

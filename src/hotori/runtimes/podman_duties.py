@@ -1,9 +1,11 @@
-"""What dockerd does and podman leaves to others: running health checks, and saying who was ended for memory."""
+"""What dockerd does and podman leaves to others: running health checks, saying who was ended for memory, keeping
+limits that nobody changed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -58,6 +60,23 @@ class PodmanDuties:
             await self._engine.get(f"/v4.0.0/libpod/containers/{identifier}/healthcheck")
         except (EngineRefusedError, Problem) as error:
             _log.warning("the health check of container %s was not run: %s", identifier[:12], error)
+
+
+def complete_limits(body: Any) -> None:
+    """Add to `HostConfig.Ulimits` the one of `nofile` and `nproc` that is not there, as high as it may be: podman
+    forgets its own defaults where one is given, and may then not start the container."""
+    limits = body["HostConfig"].get("Ulimits")
+    if not limits:
+        return
+    named = {limit.get("Name") for limit in limits}
+    for name, (number, most) in _LIMITS.items():
+        if name not in named:
+            hard = resource.getrlimit(number)[1]
+            value = most if hard == resource.RLIM_INFINITY else min(hard, most)
+            limits.append({"Name": name, "Soft": value, "Hard": value})
+
+
+_LIMITS = {"nofile": (resource.RLIMIT_NOFILE, 16384), "nproc": (resource.RLIMIT_NPROC, 32768)}
 
 
 def _last(document: Any) -> float:
