@@ -79,3 +79,14 @@ async def test_a_call_beyond_the_limits_is_refused(cloud: SmallHub, name: str, p
     """1.8"""
     with pytest.raises(MethodInvalidError):
         await cloud.hub.methods.invoke(DEVICE, name, payload)
+
+
+async def test_an_answer_beyond_the_limit_fails_the_call(cloud: SmallHub) -> None:
+    """1.8: 128 KB"""
+    client = await WireClient.connect(cloud, DEVICE)
+    await client.subscribe(METHOD_CALLS)
+    call = asyncio.create_task(cloud.hub.methods.invoke(DEVICE, "blink"))
+    await answer(client, b'"%b"' % (b"x" * (128 * 1024)))
+    with pytest.raises(MethodInvalidError, match="the answer has more than"):
+        await call
+    await client.close()

@@ -43,6 +43,10 @@ class MethodInvalidError(MethodError):
     """The call breaks a limit of the contract (1.8)."""
 
 
+class _AnswerTooLargeError(Exception):
+    """The answer breaks the limit of the contract (1.8)."""
+
+
 @dataclass(frozen=True, slots=True)
 class MethodResult:
     """What the device answered: its own status (not HTTP's) and a JSON value."""
@@ -96,6 +100,9 @@ class Methods:
         try:
             callee.call(name, request, body)
             return await asyncio.wait_for(answer, response_timeout)
+        except _AnswerTooLargeError as error:
+            fault = f"the answer has more than {MAX_PAYLOAD} bytes"
+            raise MethodInvalidError(identity, name, fault) from error
         except TimeoutError as error:
             raise MethodTimeoutError(identity, name, f"no answer in {response_timeout:g} s") from error
         finally:
@@ -106,7 +113,11 @@ class Methods:
         """Take an answer from the wire; one that nobody waits for is let go. Raises ValueError if it is not JSON."""
         value: Json = msgspec.json.decode(payload) if payload.strip() else None
         answer = self._waiting.get((identity, request))
-        if answer is not None and not answer.done():
+        if answer is None or answer.done():
+            return
+        if len(payload) > MAX_PAYLOAD:
+            answer.set_exception(_AnswerTooLargeError())
+        else:
             answer.set_result(MethodResult(status, value))
 
 
