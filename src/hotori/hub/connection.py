@@ -241,6 +241,7 @@ class Connection(asyncio.Protocol):
         self._watch_expiry(admission.expiry)
         self._decoder = decoder_for(connect, MAX_PACKET)
         self._head = head_class(connect)(self._hub, session, self, dialect, connect)
+        self._admitting = None
         self._head.conversation.claim, self._head.conversation.address = claim, self._address
         sessions.attach(self._head.conversation)
         early, self._early = self._early, b""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
@@ -18,7 +17,7 @@ class Line:
 
     def __init__(self, failed: Callable[[], None]) -> None:
         self._failed = failed
-        self._waiting: deque[Work] = deque()
+        self._waiting: list[Work] = []  # an empty deque takes 760 bytes, and every client has two of them
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -40,7 +39,7 @@ class Line:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._waiting.popleft()()
+                await self._waiting.pop(0)()
         except Exception:  # the guard of this line
             logger.exception("A request could not be served; its client is disconnected")
             self.close()

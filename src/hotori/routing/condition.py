@@ -64,6 +64,10 @@ class Operand:
     depth: int = 1
     parts: tuple[Operand, ...] = ()
     literal: bool = False
+    property: str = ""
+    """The application property that this is and nothing more, in lower case."""
+    text: str | None = None
+    """The text that this is and nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +235,9 @@ def _missing_value(token: Token) -> RouteFaultError:
 
 
 def _constant(kind: ValueType, value: Value, token: Token) -> Operand:
-    return Operand(kind, lambda _: value, token.at, token.end, literal=True)
+    return Operand(
+        kind, lambda _: value, token.at, token.end, literal=True, text=value if isinstance(value, str) else None
+    )
 
 
 def _name(token: Token) -> Operand:
@@ -240,7 +246,7 @@ def _name(token: Token) -> Operand:
         kind, value = _LITERALS[token.text]
         return _constant(kind, value, token)
     name = token.text.lower()
-    return Operand(ValueType.TEXT, lambda facts: facts.application_property(name), token.at, token.end)
+    return Operand(ValueType.TEXT, lambda facts: facts.application_property(name), token.at, token.end, property=name)
 
 
 def _dollar(token: Token) -> Operand:
@@ -310,7 +316,9 @@ def _binary(sign: str, left: Operand, right: Operand) -> tuple[ValueType, Evalua
         return ValueType.TRUTH, lambda facts: logic(ask(facts), other(facts))
     if sign in COMPARISONS:
         _require_same(left, right, sign)
-        return ValueType.TRUTH, _comparison(sign, ask, other)
+        if left.property and right.text is not None:
+            return ValueType.TRUTH, _property_and_text(sign, left.property, right.text)
+        return ValueType.TRUTH, lambda facts: compare(sign, ask(facts), other(facts))
     if sign == "??":
         _require_same(left, right, sign)
         return _either(left.type, right.type), lambda facts: _coalesce(ask(facts), other, facts)
@@ -322,14 +330,13 @@ def _binary(sign: str, left: Operand, right: Operand) -> tuple[ValueType, Evalua
     return ValueType.NUMBER, lambda facts: calculate(sign, ask(facts), other(facts))
 
 
-def _comparison(sign: str, ask: Evaluate, other: Evaluate) -> Evaluate:
+def _property_and_text(sign: str, name: str, text: str) -> Evaluate:
+    """What most routes compare, in one call instead of four: a property with a text."""
     operation = COMPARISONS[sign]
 
     def evaluate(facts: Facts) -> Value:
-        left, right = ask(facts), other(facts)
-        if type(left) is str and type(right) is str:  # what most routes compare
-            return operation(left, right)
-        return compare(sign, left, right)
+        value = (facts.properties or facts.application_properties()).get(name)
+        return UNDEFINED if value is None else operation(value, text)
 
     return evaluate
 

@@ -41,9 +41,12 @@ class Facts:
 
     def application_property(self, name: str) -> Value:
         """`name` is in lower case."""
-        if self.properties is None:
-            self.properties = {key.lower(): value for key, value in self.message.properties.items()}
-        return self.properties.get(name, UNDEFINED)
+        return (self.properties or self.application_properties()).get(name, UNDEFINED)
+
+    def application_properties(self) -> dict[str, str]:
+        """All of them, by names in lower case."""
+        self.properties = {key.lower(): value for key, value in self.message.properties.items()}
+        return self.properties
 
     def system_property(self, name: str) -> Value:
         """`name` is in lower case, without the `$`."""
