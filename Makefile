@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LANGUAGE ?= en
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev setup-device demo test crash check lint types layers docs bench lock vendor clean
+.PHONY: help setup setup-dev setup-device demo test crash fuzz check lint types layers docs bench lock vendor clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ docs: $(VENV)/.dev ## build the documentation into build/docs
 bench: $(VENV)/.dev ## measure, beside named peers in the same run; ONLY=name for one row
 	@tools/bench-peers
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+fuzz: $(VENV)/.dev ## look for input that breaks a parser, guided by coverage; MINUTES=12 in all (for the night)
+	tools/fuzz $$(( $${MINUTES:-12} * 5 ))
 
 lock: ## write the lock files anew (needs uv)
 	tools/lock

@@ -69,9 +69,7 @@ class ExpressionParser:
 
     def expression(self) -> Expression:
         """A whole condition. Raises QueryFaultError."""
-        self._nesting += 1
-        if self._nesting > DEEPEST_NESTING:
-            raise QueryFaultError(self.token.at, "the condition is nested too deeply", "条件の入れ子が深すぎます")
+        self._descend()
         left = self._conjunction()
         while self.take_word("or"):
             left = self._binary("or", left, self._conjunction())
@@ -165,11 +163,13 @@ class ExpressionParser:
     def _list(self) -> list[Json]:
         """`[constant, …]`."""
         self.expect_sign("[")
+        self._descend()
         items: list[Json] = []
         while not self.take_sign("]"):
             if items:
                 self.expect_sign(",")
             items.append(self._item())
+        self._nesting -= 1
         return items
 
     def _item(self) -> Json:
@@ -204,6 +204,11 @@ class ExpressionParser:
     def _binary(self, sign: str, left: Expression, right: Expression) -> Expression:
         self._count_operator()
         return Binary(sign, left, right)
+
+    def _descend(self) -> None:
+        self._nesting += 1
+        if self._nesting > DEEPEST_NESTING:
+            raise QueryFaultError(self.token.at, "the condition is nested too deeply", "条件の入れ子が深すぎます")
 
     def _count_operator(self) -> None:
         """A chain of operators is as deep as it is long."""

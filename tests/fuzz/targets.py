@@ -1,0 +1,184 @@
+"""Everything that reads what strangers write, as functions of bytes: none may raise but what it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import msgspec
+
+from hotori.hub.auth_chain import AuthChain, MalformedChainError
+from hotori.hub.credentials import Claim, judge, read_claim
+from hotori.hub.dialect import IotHubDialect
+from hotori.hub.plain_dialect import PlainDialect
+from hotori.hub.published import delivered, published
+from hotori.hub.query.evaluate import wanted
+from hotori.hub.query.fault import QueryFaultError
+from hotori.hub.query.parser import parse_condition, parse_query
+from hotori.hub.registration import Registration
+from hotori.model.connection_string import IdentityConnection, ServiceConnection
+from hotori.model.identity import Identity
+from hotori.model.json import Json
+from hotori.model.manifest import HubConfig, RouteSpec
+from hotori.model.message import Message
+from hotori.model.sas import SasToken
+from hotori.model.secret import Secret
+from hotori.model.twin import Twin, check_section
+from hotori.mqtt.bag import MalformedBagError, bag_from_message, message_from_bag
+from hotori.mqtt.decoder import Decoder
+from hotori.mqtt.decoder5 import Decoder5
+from hotori.mqtt.encoder import encode
+from hotori.mqtt.encoder5 import encode5
+from hotori.mqtt.greeting import Greeting
+from hotori.mqtt.packets import Connect, MalformedPacketError
+from hotori.mqtt.packets5 import Publish5
+from hotori.mqtt.topics import matches, parse_client_topic, parse_server_topic
+from hotori.problems import Problem
+from hotori.routing.fault import RouteFaultError
+from hotori.routing.grammar import parse_route
+from hotori.routing.router import Router
+
+_LARGEST = 1 << 16
+_DEVICE, _MODULE = Identity("dev-1"), Identity("dev-1", "m")
+_KEY = Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+_REGISTERED = Registration(_DEVICE, "1", _KEY, _KEY)
+
+
+def packets(data: bytes) -> None:
+    """What is read is written as it was, and read again as it was."""
+    with suppress(MalformedPacketError):
+        read = Decoder(_LARGEST).feed(data)
+        assert Decoder(_LARGEST).feed(b"".join(map(encode, read))) == read
+
+
+def packets5(data: bytes) -> None:
+    with suppress(MalformedPacketError):
+        read = Decoder5(_LARGEST).feed(data)
+        assert Decoder5(_LARGEST).feed(b"".join(map(encode5, read))) == read
+        for packet in read:
+            if isinstance(packet, Publish5):
+                _properties(packet)
+
+
+def _properties(packet: Publish5) -> None:
+    with suppress(MalformedBagError):
+        message = published(Message(packet.payload), packet.properties, 1e9)
+        encode5(Publish5("t", message.body, properties=delivered(message, 1e9, ())))
+
+
+def greeting(data: bytes) -> None:
+    """A CONNECT in pieces, and the judgement of what it claims."""
+    taker = Greeting(_LARGEST)
+    with suppress(MalformedPacketError):
+        for start in range(0, len(data), 7):
+            met = taker.feed(data[start : start + 7])
+            if met is not None:
+                _judged(met[0])
+
+
+def _judged(connect: Connect) -> None:
+    claim = read_claim(connect, secure=True)
+    if isinstance(claim, Claim):
+        judge(claim, _REGISTERED, None, ["hub.test"], 1e9)
+
+
+def user_names(data: bytes) -> None:
+    name, _, password = data.partition(b"\0")
+    text = name.decode(errors="replace")
+    _judged(Connect(text, text, password, clean_session=False))
+    _judged(Connect("dev-1", f"hub.test/dev-1/?api-version=2021-04-12&{text}", password))
+
+
+def topics(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    for said in (parse_client_topic(text), parse_server_topic(text)):
+        if said is not None:
+            said.format()
+    for dialect in (IotHubDialect(_MODULE), PlainDialect(_MODULE)):
+        dialect.may_subscribe(text)
+        with suppress(MalformedBagError):
+            dialect.read(text, data)
+    matches(text, text)
+    matches(text[: len(text) // 2], text[len(text) // 2 :])
+
+
+def bags(data: bytes) -> None:
+    """What was understood means the same when it is written again."""
+    with suppress(MalformedBagError):
+        message = message_from_bag(data.decode(errors="replace"), b"")
+        again = message_from_bag(bag_from_message(message, to_client=False), b"")
+        assert again == message
+        message_from_bag(data.decode(errors="replace"), b"", trusted=True)
+
+
+def tokens(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    for token in (SasToken.parse(text), SasToken.parse("SharedAccessSignature " + text)):
+        if token is not None:
+            assert token.resource is not None
+            token.signed_by([_KEY])
+
+
+def chains(data: bytes) -> None:
+    with suppress(MalformedChainError, Problem):
+        AuthChain.parse(data.decode(errors="replace"))
+
+
+def twin_patches(data: bytes) -> None:
+    """As a reported patch is taken: read, checked, merged, checked again."""
+    try:
+        patch: Json = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return
+    if not isinstance(patch, dict):
+        return
+    with suppress(Problem):
+        check_section(patch)
+        twin = Twin().with_reported(patch).with_reported(patch)
+        check_section(twin.reported.values)
+        msgspec.json.encode(twin.reported.document())
+
+
+def queries(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    with suppress(QueryFaultError):
+        parse_query(text)
+    with suppress(QueryFaultError):
+        wanted(parse_condition(text), {"deviceId": "dev-1", "tags": {"a": [1, "b", None]}})
+
+
+def routes(data: bytes) -> None:
+    """A route that is refused is refused alone; one that is taken is asked of a message."""
+    text = data.decode(errors="replace")
+    with suppress(RouteFaultError):
+        parse_route(text)
+    config = HubConfig({"fuzzed": RouteSpec("fuzzed", text), "good": RouteSpec("good", "FROM /* INTO $upstream")})
+    router, _ = Router.compile_each(config)
+    message = Message(b'{"a": [1, {"b": null}]}', {"k": "v"}, {"ct": "application/json", "ce": "utf-8"}, _MODULE)
+    assert router.route(message, "/messages/modules/m/outputs/o")
+
+
+def connection_strings(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    for kind in (IdentityConnection, ServiceConnection):
+        with suppress(Problem):
+            kind.parse(text)
+
+
+TARGETS: Mapping[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (
+        packets,
+        packets5,
+        greeting,
+        user_names,
+        topics,
+        bags,
+        tokens,
+        chains,
+        twin_patches,
+        queries,
+        routes,
+        connection_strings,
+    )
+}
