@@ -27,10 +27,10 @@ class Stores:
         self._folder = folder
         self._open: list[tuple[Queues, SqliteRecords]] = []
 
-    async def open(self, now: float = 0.0, capacity: int = 1 << 40) -> Queues:
+    async def open(self, now: float = 0.0) -> Queues:
         records = SqliteRecords.open(self._folder / "records.db")
         log = SegmentLog.open(self._folder / "log", segment_bytes=4096)
-        queues = Queues(log, records, lambda: now, capacity=capacity)
+        queues = Queues(log, records, lambda: now)
         self._open.append((queues, records))
         await queues.start()
         return queues
@@ -174,21 +174,6 @@ async def test_the_log_is_trimmed_behind_the_slowest(stores: Stores) -> None:
     assert queues.counters() == {"a/x": Counters(60, 60), "slow/y": Counters(1, 1)}
     await accept(queues, b"next", "a/x")
     assert await take(queues, "a/x", 1) == [b"next"]
-
-
-async def test_beyond_the_capacity_the_oldest_are_dropped_and_counted(
-    stores: Stores, caplog: pytest.LogCaptureFixture
-) -> None:
-    queues = await stores.open(capacity=20_000)
-    for _ in range(100):
-        await accept(queues, bytes(400), "a/x")
-    while queues._log.size > 20_000:
-        queues._enforce_capacity()
-        await queues._checkpoint()
-    counters = queues.counters()["a/x"]
-    assert counters.dropped > 20
-    assert "waiting messages were dropped" in caplog.text
-    assert counters.accepted == counters.dropped + counters.pending
 
 
 async def test_an_endpoint_that_is_forgotten_holds_nothing(stores: Stores) -> None:

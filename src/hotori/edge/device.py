@@ -165,7 +165,7 @@ class EdgeDevice:
         """What a support bundle is made of."""
         documents: dict[str, Callable[[], Json]] = {
             "report": lambda: self.agent.report,
-            "hub": lambda: hub_report(self.settings, self._clients),
+            "hub": self._hub_report,
             "queues": lambda: [asdict(account) for account in self.hub.queues.accounts()],
         }
         return BundleSources(self._parts.runtime, documents)
@@ -241,6 +241,7 @@ class EdgeDevice:
 
     def _watch(self) -> None:
         self.hub.sessions.watchers.append(self._clients.presence)
+        self.hub.queues.watchers.append(self._report_hub)
         self.scope.changed.append(self._scope_changed)
 
     async def _key_of(self, module: str) -> Secret | None:
@@ -254,12 +255,16 @@ class EdgeDevice:
         """New routes are in force from the next message on."""
         self.settings = self.settings.configured(desired, version)
         self._intake.router = self.settings.router
+        self.hub.queues.limits = self.settings.limits
         for problem in self.settings.problems:
             _log.error("$edgeHub: %s: %s", problem.title(), problem.cause())
         self._report_hub()
 
     def _report_hub(self) -> None:
-        self._hub_twin.report(hub_report(self.settings, self._clients))
+        self._hub_twin.report(self._hub_report())
+
+    def _hub_report(self) -> JsonObject:
+        return hub_report(self.settings, self._clients, self.hub.queues.problems)
 
     def _scope_changed(self, identities: Iterable[Identity]) -> None:
         """The agent may have waited for an identity; whoever was removed, or has other keys, is put out."""

@@ -9,6 +9,7 @@ from hotori import __version__
 from hotori.edge.own_twin import key_safe
 from hotori.edge.report import problem_documents
 from hotori.edge.times import iso_time
+from hotori.hub.store_limits import StoreLimits
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import JsonObject
 from hotori.model.manifest import HubConfig, RouteSpec
@@ -21,9 +22,13 @@ FIRST_ROUTES = {"upstream": RouteSpec("upstream", "FROM /messages/* INTO $upstre
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
-    """The routes in force, and what became of the last configuration. A route that is wrong stops no other one."""
+    """The routes and limits in force, and what became of the last configuration.
+
+    A route that is wrong stops no other one.
+    """
 
     router: Router = field(default_factory=lambda: Router.compile(FIRST_ROUTES))
+    limits: StoreLimits = field(default_factory=StoreLimits)
     version: int = 0
     code: int = 200
     problems: Sequence[Problem] = ()
@@ -33,10 +38,11 @@ class HubSettings:
         if not desired:
             return replace(self, version=version, code=200, problems=())
         try:
-            router, problems = Router.compile_each(HubConfig.parse(desired))
+            config = HubConfig.parse(desired)
+            router, problems = Router.compile_each(config)
         except Problem as problem:
             return replace(self, version=version, code=400, problems=(problem,))
-        return HubSettings(router, version, 400 if problems else 200, tuple(problems))
+        return HubSettings(router, StoreLimits.of(config), version, 400 if problems else 200, tuple(problems))
 
     @property
     def description(self) -> str:
@@ -71,8 +77,8 @@ class Clients:
         return {name: dict(entry) for name, entry in self._entries.items()}
 
 
-def hub_report(settings: HubSettings, clients: Clients) -> JsonObject:
-    """Reported properties of `$edgeHub`. `problems` is an addition of ours."""
+def hub_report(settings: HubSettings, clients: Clients, others: Sequence[Problem] = ()) -> JsonObject:
+    """Reported properties of `$edgeHub`. `problems` is an addition of ours: of the settings, and `others`."""
     document: JsonObject = {
         "schemaVersion": "1.0",
         "version": {"version": __version__, "build": "", "commit": ""},
@@ -80,6 +86,6 @@ def hub_report(settings: HubSettings, clients: Clients) -> JsonObject:
         "lastDesiredStatus": {"code": settings.code, "description": settings.description[:4000]},
         "clients": clients.document(),
     }
-    if settings.problems:
-        document["problems"] = problem_documents(settings.problems)
+    if settings.problems or others:
+        document["problems"] = problem_documents([*settings.problems, *others])
     return document

@@ -161,6 +161,7 @@ class Connection(asyncio.Protocol):
             self._admitting.cancel()
         if self._head is not None:
             self._head.conversation.ended(goodbye=goodbye)
+            self._head.gone()
 
     def _greet(self, data: bytes) -> None:
         """The first packet must be CONNECT [MQTT-3.1.0-1]; what follows waits until it is judged."""

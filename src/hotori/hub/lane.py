@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hotori.hub.account import Counters
@@ -162,6 +163,20 @@ class Lane:
         self.dropped += gone
         self.changed = self.changed or gone > 0
         return gone
+
+    def drop_oldest(self, most: int, until: int | None = None) -> int:
+        """Drop up to so many of the oldest, and none from the offset `until` on; how many, at least one if there is."""
+        if self._back:
+            return self.drop_below(self._back[0][0] + 1)
+        end = len(self._offsets) if until is None else bisect_left(self._offsets, until, self._start)
+        count = min(most, end - self._start)
+        return self.drop_below(self._offsets[self._start + count - 1] + 1) if count > 0 else 0
+
+    def pending(self) -> Iterator[int]:
+        """The offsets of what is not settled."""
+        yield from self._out
+        yield from (offset for offset, _ in self._back)
+        yield from self._offsets[self._start :]
 
     def begin_anew(self, upto: int) -> None:
         """Forget everything; the log's entries below `upto` are not this lane's any more."""

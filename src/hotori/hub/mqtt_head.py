@@ -19,6 +19,7 @@ from hotori.hub.carrier import Carrier
 from hotori.hub.conversation import Conversation
 from hotori.hub.dialect import Dialect, granted
 from hotori.hub.head import Ending
+from hotori.hub.room import Held
 from hotori.hub.session import Session
 from hotori.model.json import JsonObject
 from hotori.model.message import MAX_SIZE, Message
@@ -70,7 +71,14 @@ class MqttHead:
     @property
     def busy(self) -> bool:
         """Whether so much waits for an answer that nothing more should be read."""
-        return len(self._acknowledgements) + self.conversation.waiting > MOST_UNANSWERED
+        waiting = len(self._acknowledgements) + self.conversation.waiting
+        return waiting > MOST_UNANSWERED or (waiting > 0 and self._hub.queues.room.pressed)
+
+    def gone(self) -> None:
+        """The connection has ended. What waits for room here will be sent again by the client: it waits no more."""
+        for _, durable in self._acknowledgements:
+            if isinstance(durable, Held):
+                durable.cancel()
 
     # What the client says
 

@@ -7,7 +7,7 @@ every lane at every moment: accepted = delivered + expired + dropped + pending.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from hotori.hub.account import Account, Counters
@@ -40,6 +40,10 @@ class Queue:
     @property
     def counters(self) -> Counters:
         return sum((lane.counters for lane in self._lanes.values()), Counters())
+
+    @property
+    def lanes(self) -> Collection[Lane]:
+        return self._lanes.values()
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -108,6 +112,11 @@ class Queue:
         item.lane.drop(item)
         if self.settled is not None:
             self.settled(self, item, outcome)
+
+    def pending(self) -> Iterator[int]:
+        """The offsets of what is not settled."""
+        for lane in self._lanes.values():
+            yield from lane.pending()
 
     def sweep(self, now: float) -> int:
         """Expire what waits too long; how many."""

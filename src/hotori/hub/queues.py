@@ -10,6 +10,7 @@ Endpoints are named by texts. What stands before the first slash is the group, t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -22,11 +23,13 @@ from hotori.hub.account import Account, Counters
 from hotori.hub.envelope import Delivery, decode_deliveries, decode_envelope, encode_envelope
 from hotori.hub.lane import Item, LaneCursor
 from hotori.hub.queue import Queue
+from hotori.hub.room import Held, Room
+from hotori.hub.store_limits import StoreLimits, drop_oldest
 from hotori.hub.unrouted import Unrouted
 from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.problems import Problem
-from hotori.problems.storage import QUEUES_FULL
+from hotori.problems.storage import DISK_FULL
 from hotori.store.log import Entry, Log
 from hotori.store.records import Record, Records
 
@@ -37,7 +40,7 @@ WHOLE_SECONDS = 30.0
 SWEEP_SECONDS = 1800.0
 _REPLAY_BATCH = 512
 _READ_AHEAD = 32
-CAPACITY_BYTES = 4 * 1024**3
+_LET_IN = 512
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +72,9 @@ def group_of(endpoint: str) -> str:
 class Queues:
     """All queues over one log and their cursors in records. `start` before use; `close` keeps the cursors exact.
 
-    Beyond `capacity` bytes on disk the oldest messages are dropped, and counted so. After a crash, what was
-    delivered since the last checkpoint is delivered again; nothing is lost.
+    At the limit of bytes on disk the oldest messages of the routes that allow it are dropped, and counted so; else
+    new ones wait, without being durable, until there is room. So they do where the disk is full. After a crash, what
+    was delivered since the last checkpoint is delivered again; nothing is lost.
     """
 
     def __init__(
@@ -79,13 +83,16 @@ class Queues:
         records: Records,
         clock: Callable[[], float] = time.time,
         *,
-        capacity: int = CAPACITY_BYTES,
+        limits: StoreLimits | None = None,
         checkpoint: float = CHECKPOINT_SECONDS,
     ) -> None:
         self._log = log
         self._records = records
         self._clock = clock
-        self._capacity = capacity
+        self.room = Room(limits or StoreLimits())
+        self.watchers: list[Callable[[], None]] = []
+        """Called when `problems` has others than before."""
+        self._said: tuple[str, ...] = ()
         self._checkpoint_seconds = checkpoint
         self._queues: dict[str, Queue] = {}
         self._groups: dict[str, tuple[Queue, ...]] = {}
@@ -110,11 +117,16 @@ class Queues:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
             await self._checkpoint(whole=True)
+        self.room.close()
         await self._log.close()
 
     def submit(self, message: Message, deliveries: tuple[Delivery, ...]) -> asyncio.Future[int]:
         """Begin to append; when the future is done, the message is durable and in its queues."""
-        appended = self._log.submit(encode_envelope(message, deliveries))
+        data = encode_envelope(message, deliveries)
+        if self.room.left <= 0:
+            return self.room.hold(data, deliveries)
+        self.room.left -= len(data)
+        appended = self._log.submit(data)
         # One callback for all that is written together: the one of the oldest looks at those behind it.
         first = not self._appending
         self._appending.append((appended, deliveries))
@@ -180,7 +192,16 @@ class Queues:
     @property
     def problems(self) -> Sequence[Problem]:
         """What is wrong with what is kept."""
-        return self._log.problems
+        return [*self._log.problems, *self.room.problems]
+
+    @property
+    def limits(self) -> StoreLimits:
+        return self.room.limits
+
+    @limits.setter
+    def limits(self, limits: StoreLimits) -> None:
+        """In force from the next checkpoint on."""
+        self.room.limits = limits
 
     def total(self, group: str) -> Counters:
         """The accounts of a group together."""
@@ -195,7 +216,10 @@ class Queues:
                 appended.add_done_callback(self._index_or_wait)
                 return
             appending.popleft()
-            if appended.cancelled() or appended.exception() is not None:
+            if appended.cancelled():
+                continue
+            if (error := appended.exception()) is not None:
+                self.room.refused(error)
                 continue
             offset = appended.result()
             self._indexed = offset + 1
@@ -244,17 +268,25 @@ class Queues:
         """Save cursors, expire what waited too long, and keep the log within its bounds, until cancelled."""
         swept = saved = self._clock()
         while True:
-            await asyncio.sleep(self._checkpoint_seconds)
+            await self._pause()
             try:
                 if self._clock() - swept >= SWEEP_SECONDS:
                     swept = self._clock()
                     self._sweep(swept)
-                self._enforce_capacity()
                 whole = self._clock() - saved >= WHOLE_SECONDS
                 saved = self._clock() if whole else saved
                 await self._checkpoint(whole=whole)
+                await self._relieve()
             except Problem as problem:
                 logger.error("The queues' cursors could not be saved: %s", problem)
+            self._tell()
+
+    async def _pause(self) -> None:
+        """Until the next checkpoint, or until the first message has to wait for room."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._checkpoint_seconds):
+                await self.room.wanted.wait()
+        self.room.wanted.clear()
 
     async def _checkpoint(self, *, whole: bool = False) -> None:
         """Save what was settled; `whole` also what was only accepted, which the log knows too, unless it is damaged."""
@@ -263,16 +295,73 @@ class Queues:
             return
         floor = self._floor()
         cursors = [(queue.endpoint, msgspec.msgpack.encode(queue.cursors())) for queue in changed]
-        saving = (self._records.put(COLLECTION, endpoint, cursor) for endpoint, cursor in cursors)
         try:
-            await asyncio.gather(*saving, self.unrouted.save())
-        except Problem:
+            await self._save(cursors, floor)
+        except Problem as problem:
             for queue in changed:
                 queue.touch()
-            raise
+            if problem.kind is not DISK_FULL:
+                raise
+            # What nobody needs may be all that fills the disk; should we die now, it is counted as lost.
+            await self._log.trim(floor)
+            await self._save(cursors, floor)
+        await self._log.trim(floor)
+
+    async def _save(self, cursors: Sequence[tuple[str, bytes]], floor: int) -> None:
+        saving = (self._records.put(COLLECTION, endpoint, cursor) for endpoint, cursor in cursors)
+        await asyncio.gather(*saving, self.unrouted.save())
         # After the cursors: they must know all that is settled below.
         await self._records.put(*_FLOOR, b"%d" % floor)
-        await self._log.trim(floor)
+
+    async def _relieve(self) -> None:
+        """Make room where there is none, and let in those who wait for it."""
+        self._measure()
+        if self.room.full:
+            await self._make_room()
+        while self.room.may_enter and (held := self.room.next_held(_LET_IN)):
+            stored = [self._log.submit(each.data) for each in held]
+            await asyncio.gather(*stored, return_exceptions=True)
+            refused = [each for each, offset in zip(held, stored, strict=True) if not self._entered(each, offset)]
+            self.room.hold_again(refused)
+            self._measure()
+            if refused:
+                return
+        self.room.reopen()
+
+    def _entered(self, held: Held, stored: asyncio.Future[int]) -> bool:
+        if isinstance(error := stored.exception(), Problem):
+            self.room.refused(error)
+            return False
+        self._indexed = stored.result() + 1
+        for endpoint, priority, expires, route in held.deliveries:
+            self.queue(endpoint).add(stored.result(), priority, expires, route)
+        if not held.cancelled():
+            held.set_result(stored.result())
+        return True
+
+    async def _make_room(self) -> None:
+        """Let messages go where policy allows it, and then the room of all that nobody needs."""
+        pending = sum(len(queue) for queue in self._queues.values())
+        dropped = drop_oldest(self._queues.values(), self.room.limits.droppable, max(1, pending // 10))
+        if dropped:
+            logger.error("%s", self.room.dropped(dropped))
+        await self._checkpoint(whole=True)
+        self._measure()
+        if self.room.full and pending - dropped < (self._log.next - self._log.first) // 2:
+            keep = sorted({offset for queue in self._queues.values() for offset in queue.pending()})
+            await self._log.trim(self._indexed, keep)
+            self._measure()
+
+    def _measure(self) -> None:
+        self.room.measure(self._log.size, self._log.room, self._clock())
+
+    def _tell(self) -> None:
+        """Call the watchers where there is something new to say."""
+        said = tuple(problem.code for problem in self.problems)
+        if said != self._said:
+            self._said = said
+            for watcher in self.watchers:
+                watcher()
 
     def _floor(self) -> int:
         """The offset below which nothing is pending for anyone."""
@@ -282,16 +371,6 @@ class Queues:
         expired = sum(queue.sweep(now) for queue in self._queues.values())
         if expired:
             logger.info("%d messages waited longer than their time to live", expired)
-
-    def _enforce_capacity(self) -> None:
-        """Beyond the capacity the oldest messages go, a tenth of what is there at a time."""
-        if self._log.size <= self._capacity:
-            return
-        floor = self._floor()
-        cut = floor + max(1, (self._log.next - floor) // 10)
-        dropped = sum(queue.drop_below(cut) for queue in self._queues.values())
-        if dropped:
-            logger.error("%s", Problem(QUEUES_FULL, dropped=dropped, capacity=self._capacity))
 
 
 def _fitting(cursor: LaneCursor, end: int) -> LaneCursor:

@@ -21,6 +21,7 @@ from hotori.problems.manifest import MANIFEST_MALFORMED, PLACEHOLDER_LEFT, SCHEM
 LAST_IN_ORDER = 4294967295
 LOWEST_PRIORITY = 2_000_000_000
 DEFAULT_TIME_TO_LIVE = 7200
+_LARGEST_STORE = 1 << 62
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _CHUNK = re.compile(r"createOptions(\d*)", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$(?!UPSTREAM\b)[A-Z][A-Z0-9_]+")
@@ -42,6 +43,15 @@ class PullPolicy(StrEnum):
 class Status(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
+
+
+class WhenFull(StrEnum):
+    """What becomes of a route's messages when the queues have reached their limit of bytes."""
+
+    REFUSE = "refuse"
+    """New ones wait at their senders, without an acknowledgement."""
+    DROP_OLDEST = "dropOldest"
+    """The oldest go, those of the lowest priority first, and new ones are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +102,25 @@ class AgentConfig:
 
 @dataclass(frozen=True, slots=True)
 class RouteSpec:
-    """One route as written. `time_to_live` is in seconds; 0 inherits the hub's."""
+    """One route as written. `time_to_live` is in seconds; 0 inherits the hub's. `when_full` is an addition of ours."""
 
     name: str
     text: str
     priority: int = LOWEST_PRIORITY
     time_to_live: int = 0
+    when_full: WhenFull = WhenFull.REFUSE
 
 
 @dataclass(frozen=True, slots=True)
 class HubConfig:
-    """`$edgeHub` desired: how messages flow. A negative `time_to_live` keeps them for ever."""
+    """`$edgeHub` desired: how messages flow. A negative `time_to_live` keeps them for ever.
+
+    `most_bytes` is the limit of the queues on disk; 0 is the hub's own.
+    """
 
     routes: Mapping[str, RouteSpec]
     time_to_live: int = DEFAULT_TIME_TO_LIVE
+    most_bytes: int = 0
 
     @classmethod
     def parse(cls, desired: JsonObject, at: str = "") -> HubConfig:
@@ -119,13 +134,16 @@ class HubConfig:
         time_to_live = store.get("timeToLiveSecs", DEFAULT_TIME_TO_LIVE)
         if not isinstance(time_to_live, int):
             raise _malformed(f"{at}/storeAndForwardConfiguration/timeToLiveSecs", "a whole number of seconds is needed")
+        limits_at = f"{at}/storeAndForwardConfiguration"
+        limits = _object(store, "storeLimits", limits_at, required=False)
+        most_bytes = _whole(limits, "maxSizeBytes", 0, _LARGEST_STORE, f"{limits_at}/storeLimits")
         blank_is_nothing = desired["schemaVersion"] == "1.0"
         specs = {
             name: _route(name, value, f"{at}/routes/{name}")
             for name, value in routes.items()
             if not (blank_is_nothing and isinstance(value, str) and not value.strip())
         }
-        return cls(specs, time_to_live)
+        return cls(specs, time_to_live, most_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +292,8 @@ def _route(name: str, value: Json, at: str) -> RouteSpec:
         return RouteSpec(name, value)
     if isinstance(value, dict) and isinstance(text := value.get("route"), str):
         priority = _whole(value, "priority", LOWEST_PRIORITY, 9, at)
-        return RouteSpec(name, text, priority, _whole(value, "timeToLiveSecs", 0, LAST_IN_ORDER, at))
+        time_to_live = _whole(value, "timeToLiveSecs", 0, LAST_IN_ORDER, at)
+        return RouteSpec(name, text, priority, time_to_live, _choice(WhenFull, value, "whenFull", WhenFull.REFUSE, at))
     raise _malformed(at, "a route is a text, or an object with the text in `route`")
 
 

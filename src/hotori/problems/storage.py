@@ -127,18 +127,59 @@ RECORDS_DAMAGED = Kind(
     commands=("sqlite3 {path} .recover | sqlite3 {path}.recovered",),
 )
 
+QUEUES_FILLING = Kind(
+    code="queues-filling",
+    title=Words(
+        "The queues are {percent} % full, and wholly in {left}", "キューの使用率は {percent} %、約{left}で満杯です"
+    ),
+    cause=Words(
+        "More messages come than are taken: at the rate of the last minutes, {left} remain until the limit of {capacity} "
+        "bytes (their own, or that of the disk). Whoever should take them has been away or slow.",
+        "受け取りより多くのメッセージが届いています。直近の増加率では、上限 {capacity} バイト（設定またはディスク）まで"
+        "約{left}です。受け取り側が切断されているか、遅れています。",
+    ),
+    remedy=Words(
+        "See which route has most pending and bring its receiver back; else shorten the time to live, raise the limit "
+        "(storeLimits.maxSizeBytes), or let a route's oldest messages go (whenFull: dropOldest).",
+        "待機の多いルートを確かめ、受け取り側を復旧してください。できない場合は有効期間を短くするか、上限"
+        "（storeLimits.maxSizeBytes）を上げるか、古いものから破棄する設定（whenFull: dropOldest）にしてください。",
+    ),
+    severity=Severity.WARNING,
+)
+
+QUEUES_BLOCKED = Kind(
+    code="queues-blocked",
+    title=Words(
+        "The queues are full: {count} messages wait at their senders", "キューが満杯で、{count} 件が送信元で待機中です"
+    ),
+    cause=Words(
+        "The limit of {capacity} bytes, or the disk's end, is reached, and no route lets messages go. New ones are not "
+        "acknowledged until there is room; nothing that was acknowledged is lost.",
+        "上限 {capacity} バイトまたはディスクの終わりに達し、破棄してよいルートがありません。空きができるまで新しい"
+        "メッセージには確認応答しません。確認応答済みのものは失われていません。",
+    ),
+    remedy=Words(
+        "Bring the receiver with most pending back, or give more room: on the disk, or with storeLimits.maxSizeBytes. "
+        "Where the newest matter most, set whenFull of a route to dropOldest.",
+        "待機の最も多い受け取り側を復旧するか、ディスクまたは storeLimits.maxSizeBytes で容量を増やしてください。"
+        "新しいものほど重要なルートでは whenFull を dropOldest にしてください。",
+    ),
+)
+
 QUEUES_FULL = Kind(
     code="queues-full",
     title=Words("{dropped} waiting messages were dropped", "待機中のメッセージ {dropped} 件を破棄しました"),
     cause=Words(
-        "The queues reached their limit of {capacity} bytes on disk, so the oldest messages went. Whoever should "
-        "take them (the cloud, or a module) has been away or slow for long.",
-        "キューがディスク上の上限 {capacity} バイトに達したため、古いものから破棄しました。"
-        "受け取り側（クラウドまたはモジュール）が長く切断されているか、遅れています。",
+        "The queues reached their limit of {capacity} bytes on disk, so the oldest messages of the routes that allow it "
+        "went, the lowest priority first. Whoever should take them has been away or slow for long.",
+        "キューがディスク上の上限 {capacity} バイトに達したため、破棄を許したルートの古いものから、優先度の低い順に"
+        "破棄しました。受け取り側が長く切断されているか、遅れています。",
     ),
     remedy=Words(
-        "See which endpoint has most pending, bring its receiver back, or shorten the messages' time to live.",
-        "待機の多い宛先を確かめ、受け取り側を復旧させるか、メッセージの有効期間を短くしてください。",
+        "See which endpoint has most pending, bring its receiver back, shorten the messages' time to live, or raise "
+        "storeLimits.maxSizeBytes.",
+        "待機の多い宛先を確かめ、受け取り側を復旧させるか、メッセージの有効期間を短くするか、"
+        "storeLimits.maxSizeBytes を上げてください。",
     ),
 )
 
@@ -182,6 +223,8 @@ KINDS = (
     LOG_OVERWRITTEN,
     LOG_TORN,
     RECORDS_DAMAGED,
+    QUEUES_FILLING,
+    QUEUES_BLOCKED,
     QUEUES_FULL,
     UPLOAD_REFUSED,
 )

@@ -18,6 +18,7 @@ from hotori.hub.intake import EventIntake, RoutingIntake
 from hotori.hub.listener import PORT, serve_mqtt
 from hotori.hub.queues import CHECKPOINT_SECONDS, Queues
 from hotori.hub.registration import Registration, own_scope
+from hotori.hub.store_limits import StoreLimits
 from hotori.model.connection_string import IdentityConnection
 from hotori.model.identity import Identity
 from hotori.model.sas import sign
@@ -29,7 +30,7 @@ from hotori.sdk.endpoint import Endpoint
 from hotori.store.disk import Disk
 from hotori.store.log import Log
 from hotori.store.records import Records
-from hotori.store.segments import SegmentLog
+from hotori.store.segments import SEGMENT_BYTES, SegmentLog
 from hotori.store.sqlite import SqliteRecords
 
 FAR_FUTURE = 4_000_000_000
@@ -112,12 +113,15 @@ class SmallHub:
         input_terms: Terms = INPUT_TERMS,
         disk: Disk | None = None,
         checkpoint: float = CHECKPOINT_SECONDS,
+        limits: StoreLimits | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self.name, self.address, self.directory = name or address, address, directory
         self.port = PORT
         self._folder, self._device, self._router, self._clock = folder, device, router or Router(), clock
         self._input_terms = input_terms
         self._disk, self._checkpoint = disk, checkpoint
+        self._limits, self._segment_bytes = limits, segment_bytes
         self.authority = Authority.open(folder.parent / "authority") if tls else None
         self.stores: list[Records | Log] = []
         self._server: asyncio.Server | None = None
@@ -134,9 +138,8 @@ class SmallHub:
 
     async def start(self) -> None:
         records = SqliteRecords.open(self._folder / "records.db")
-        queues = Queues(
-            SegmentLog.open(self._folder / "queues", disk=self._disk), records, self._clock, checkpoint=self._checkpoint
-        )
+        log = SegmentLog.open(self._folder / "queues", self._segment_bytes, self._disk)
+        queues = Queues(log, records, self._clock, limits=self._limits, checkpoint=self._checkpoint)
         self.events = Events(SegmentLog.open(self._folder / "events"))
         self.intake = RoutingIntake(self._router, queues) if self._device else EventIntake(self.events)
         self.hub = Hub(
