@@ -9,6 +9,8 @@ import click
 
 from hotori.cli.edge_check import check
 from hotori.cli.edge_control import COMMANDS
+from hotori.cli.edge_install import config as config_group
+from hotori.cli.edge_install import install, take_settings
 from hotori.cli.options import answers, run
 from hotori.cli.serving import PORT, until_asked_to_stop
 from hotori.cli.terminal import Terminal
@@ -33,11 +35,19 @@ def edge() -> None:
     """Run an edge device, and ask one that runs on this machine."""
 
 
-for command in (*COMMANDS, check):
+for command in (*COMMANDS, check, install, config_group):
     edge.add_command(command)
 
 
 @edge.command(name="run")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=take_settings,
+    help="Settings in a file, as `hotori edge install` writes it; options go before them.",
+)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where all is kept.")
 @click.option(
     "--enrolment", type=click.Path(path_type=Path, dir_okay=False), help="What `hotori device add --write` wrote."

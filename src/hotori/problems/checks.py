@@ -60,4 +60,15 @@ DEPLOYMENT_NOT_APPLIED = Kind(
     commands=("hotori edge list",),
 )
 
-KINDS = (DISK_SHORT, AUTHORITY_ENDING, CLOCK_OFF, DEPLOYMENT_NOT_APPLIED)
+CONFIGURATION_INVALID = Kind(
+    code="configuration-invalid",
+    title=Words("The configuration {path} cannot be used", "設定 {path} は使えません"),
+    cause=Words("What was found there: {reason}.", "見つかった内容: {reason}。"),
+    remedy=Words(
+        "Mend that place; what `hotori edge install` writes explains every setting.",
+        "その箇所を直してください。`hotori edge install` が書くファイルに各設定の説明があります。",
+    ),
+    commands=("hotori edge config check --config {path}",),
+)
+
+KINDS = (CONFIGURATION_INVALID, DISK_SHORT, AUTHORITY_ENDING, CLOCK_OFF, DEPLOYMENT_NOT_APPLIED)
