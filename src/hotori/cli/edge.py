@@ -65,6 +65,20 @@ for command in (*COMMANDS, check, install, config_group):
 @click.option("--parent-mqtt-port", type=PORT, default=8883, show_default=True)
 @click.option("--parent-https-port", type=PORT, default=443, show_default=True)
 @click.option(
+    "--dead-after",
+    type=click.IntRange(2, 600),
+    default=20,
+    show_default=True,
+    help="Seconds of silence after which the connection upwards counts as lost.",
+)
+@click.option(
+    "--catch-up",
+    type=click.FloatRange(1),
+    default=1000.0,
+    show_default=True,
+    help="Messages a second that go up of what waited; fresh ones are not held back.",
+)
+@click.option(
     "--listen",
     default="",
     help="The address to listen on; unless given 127.0.0.1, or with a container engine this machine's address in the "
@@ -102,6 +116,8 @@ def run_command(
     parent_ca: Path | None,
     parent_mqtt_port: int,
     parent_https_port: int,
+    dead_after: int,
+    catch_up: float,
     listen: str,
     name: str | None,
     mqtt_port: int,
@@ -123,6 +139,7 @@ def run_command(
     Example:  hotori edge run --data edge-1 --enrolment edge-1.json
               hotori edge run --data edge-1 --enrolment edge-1.json --runtime docker
     """
+    from hotori.edge.device import EdgeRules
     from hotori.edge.main import EdgeConfig, run_edge
     from hotori.edge.metrics import MetricsListener
     from hotori.edge.module_engine import ModuleEngine
@@ -133,6 +150,7 @@ def run_command(
         listen=listen,
         name=name or listen,
         engine=None if runtime == "process" else ModuleEngine(docker_host or _ENGINES[runtime], network),
+        rules=EdgeRules(dead_after=dead_after, catch_up=catch_up),
         parent=_parent(parent, parent_ca, parent_mqtt_port, parent_https_port),
         mqtt_port=mqtt_port,
         https_port=https_port,

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,7 +41,7 @@ from hotori.hub.process_metrics import process_families
 from hotori.hub.queues import Queues
 from hotori.hub.service_api.edge import edge_app
 from hotori.hub.service_api.parent import Parent
-from hotori.hub.upstream import Upstream
+from hotori.hub.upstream import CATCH_UP, UPSTREAM_OPTIONS, Upstream
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import Json, JsonObject
 from hotori.model.secret import Secret
@@ -60,11 +60,17 @@ _SEAL = ("workload", "seal")
 
 @dataclass(frozen=True, slots=True)
 class EdgeRules:
-    """How patient the device is; times in seconds."""
+    """How patient the device is; times in seconds.
+
+    A connection upwards counts as lost after `dead_after` of silence; `catch_up` is how many messages a second go up
+    of what waited.
+    """
 
     restart: RestartRules = field(default_factory=RestartRules)
     scope: ScopeRules = field(default_factory=ScopeRules)
     look: float = 2.0
+    dead_after: int = UPSTREAM_OPTIONS.keep_alive
+    catch_up: float = CATCH_UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,8 @@ class EdgeDevice:
         self.scope = ScopeDirectory(self.identity, connection.key, cloud, parts.records, parts.clock, parts.rules.scope)
         self.hub = self._make_hub(connection.host)
         TwinNotifications(self.hub, self._intake)
-        self.upstream = Upstream(self.hub, self._above())
+        options = replace(UPSTREAM_OPTIONS, keep_alive=parts.rules.dead_after)
+        self.upstream = Upstream(self.hub, self._above(), options=options, catch_up=parts.rules.catch_up)
         trusted = parts.authority.pem + parts.enrolment.trusted
         self.sockets = WorkloadSockets(socket_folder(parts.data), self._key_of, trusted, seal)
         self._agent_meters = AgentMeters(parts.clock())

@@ -70,6 +70,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses of it
         self._address = _address(transport)
+        if self._hub.closed:  # its handshake was under way when the listener closed
+            self._transport.abort()
+            return
         self._hub.connections.add(self)
         self._watch_silence()
 

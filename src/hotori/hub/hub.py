@@ -77,6 +77,7 @@ class Hub:
         self.connections: set[Carrier] = set()
         self.counter: Counter | None = None
         """Who serves those that come to the same port and mean somebody else."""
+        self.closed = False
         self.service_bound = ServiceBound(queues, clock, chance)
         feedback = self.service_bound if device is None else None
         self.device_bound = DeviceBound(queues, directory, clock, chance, feedback, device_terms)
@@ -92,6 +93,7 @@ class Hub:
 
     async def close(self) -> None:
         """End every connection, and keep the queues' cursors. Stores of others are theirs to close."""
+        self.closed = True
         for connection in list(self.connections):
             connection.abort("the hub is closing", Ending.CLOSING)
         self.sessions.close()
