@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from hotori.hub.provisioning.enrolment import derived_key
+from hotori.edge.enrolment import EnrolmentFile
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
-from hotori.model.sas import sign
+from hotori.model.sas import derived_key, sign
 from hotori.model.secret import Secret
 from hotori.net.tls import client_context
 from hotori.problems import Problem
 from hotori.sdk.enrolments import AuthorityClient, EnrolmentClient
+from hotori.sdk.provisioning import Applicant, provision
 from hotori.testing.addresses import loopback_address
 from hotori.testing.certificates import Signer
 from hotori.testing.cloud_hub import CloudHub
@@ -285,3 +289,32 @@ async def test_a_devices_own_api_takes_its_certificate(cloud: CloudHub, tmp_path
         async with httpx.AsyncClient(base_url=f"https://{cloud.host}", verify=context, trust_env=False) as http:
             response = await http.post("/devices/dev-1/messages/events?api-version=2021-04-12", content=b"x")
             assert response.status_code == expected, response.text
+
+
+async def test_our_own_client_is_told_whom_to_be(cloud: CloudHub) -> None:
+    """12.3"""
+    await enrol(cloud, "line-7", group=True, capabilities={"iotEdge": True})
+    key = derived_key(KEY, "robot-1")
+    applicant = Applicant(cloud.host, cloud.provisioning.scope, "robot-1", key)
+    connection = await provision(applicant, cloud.authority.pem)
+    assert (connection.host, connection.identity, connection.key) == (cloud.address, Identity("robot-1"), key)
+    with pytest.raises(Problem) as stranger:
+        await provision(replace(applicant, registration="robot-2"), cloud.authority.pem)
+    assert stranger.value.code == "enrolment-unknown"
+    await cloud.registry.create_device("gate")
+    taken = replace(applicant, registration="gate", key=derived_key(KEY, "gate"))
+    with pytest.raises(Problem) as failed:
+        await provision(taken, cloud.authority.certificate)
+    assert failed.value.code == "provisioning-failed"
+
+
+async def test_an_edge_device_fetches_its_enrolment_file(cloud: CloudHub, tmp_path: Path) -> None:
+    await enrol(cloud, "reg-1", deviceId="edge-1", capabilities={"iotEdge": True})
+    arguments = ["edge", "provision", "reg-1", "--host", cloud.address, "--hub-https-port", str(cloud.https_port)]
+    arguments += ["--id-scope", cloud.provisioning.scope, "--ca", str(cloud.authority.certificate)]
+    arguments += ["--key", KEY.reveal(), "--write", str(tmp_path / "edge-1.json"), "--json"]
+    program = await asyncio.create_subprocess_exec(sys.executable, "-m", "hotori.cli", *arguments)
+    assert await asyncio.wait_for(program.wait(), 60) == 0
+    ticket = EnrolmentFile.read(tmp_path / "edge-1.json")
+    assert (ticket.connection.identity, ticket.connection.key) == (Identity("edge-1"), KEY)
+    assert ticket.hub.https_port == cloud.https_port

@@ -13,9 +13,9 @@ import pytest
 from azure.iot.device import X509, IoTHubDeviceClient, ProvisioningDeviceClient
 from azure.iot.device.exceptions import ClientError
 
-from hotori.hub.provisioning.enrolment import derived_key
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
+from hotori.model.sas import derived_key
 from hotori.testing.addresses import loopback_address
 from hotori.testing.certificates import Signer
 from hotori.testing.cloud_hub import CloudHub

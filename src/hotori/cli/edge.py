@@ -11,6 +11,7 @@ from hotori.cli.edge_check import check
 from hotori.cli.edge_control import COMMANDS
 from hotori.cli.edge_install import config as config_group
 from hotori.cli.edge_install import install, take_settings
+from hotori.cli.edge_provision import provision
 from hotori.cli.options import answers, run
 from hotori.cli.serving import PORT, until_asked_to_stop
 from hotori.cli.terminal import Terminal
@@ -35,7 +36,7 @@ def edge() -> None:
     """Run an edge device, and ask one that runs on this machine."""
 
 
-for command in (*COMMANDS, check, install, config_group):
+for command in (*COMMANDS, check, install, config_group, provision):
     edge.add_command(command)
 
 

@@ -37,6 +37,11 @@ def hmac_sha256(key: Secret, data: bytes) -> str:
     return base64.b64encode(hmac.digest(decode_key(key), data, hashlib.sha256)).decode()
 
 
+def derived_key(group_key: Secret, name: str) -> Secret:
+    """A device's own key of an enrolment group's: the HMAC of its name, as given; empty where the group's is."""
+    return Secret(hmac_sha256(group_key, name.encode())) if group_key else Secret("")
+
+
 def token_with_digest(encoded_resource: str, expiry: int, digest: str, policy: str | None = None) -> str:
     """Put a token together from a digest that somebody who holds the key computed (the workload API does)."""
     name = f"&skn={quote(policy, safe='')}" if policy else ""

@@ -112,7 +112,19 @@ DEVICE_TAKEN = Kind(
     commands=("hotori device show {device}", "hotori device remove {device}"),
 )
 
+PROVISIONING_FAILED = Kind(
+    code="provisioning-failed",
+    title=Words("{registration} got no device", "{registration} にデバイスが割り当てられませんでした"),
+    cause=Words("The cloud took the application and answered: {reason}.", "申請に対するクラウドの答え: {reason}。"),
+    remedy=Words(
+        "Mend what the cause names, in the enrolment or the registry, and register again.",
+        "登録枠またはデバイスの登録を直してから、もう一度登録してください。",
+    ),
+    commands=("hotori enrolment show {registration}",),
+)
+
 KINDS = (
+    PROVISIONING_FAILED,
     SCOPE_FOREIGN,
     ENROLMENT_UNKNOWN,
     ENROLMENT_DISABLED,

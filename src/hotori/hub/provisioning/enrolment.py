@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hotori.model.json import JsonObject
-from hotori.model.sas import hmac_sha256
+from hotori.model.sas import derived_key
 from hotori.model.secret import Secret
 
 NO_KEY = Secret("")
@@ -73,8 +73,3 @@ class Enrolment:
         if not self.group:
             return self.primary, self.secondary
         return derived_key(self.primary, registration), derived_key(self.secondary, registration)
-
-
-def derived_key(group_key: Secret, registration: str) -> Secret:
-    """base64 of HMAC-SHA256 of the registration id, as given, with the group's key; empty where that is."""
-    return Secret(hmac_sha256(group_key, registration.encode())) if group_key else Secret("")

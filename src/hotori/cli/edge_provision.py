@@ -1,0 +1,72 @@
+"""`hotori edge provision`: an edge device fetches its own identity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hotori.cli.options import answers, run
+from hotori.cli.serving import PORT
+from hotori.cli.terminal import Terminal
+from hotori.model.sas import derived_key
+from hotori.model.secret import Secret
+from hotori.problems import Words
+from hotori.sdk.connection_file import HubAddress, read_text
+
+
+@click.command()
+@click.argument("registration")
+@click.option("--host", required=True, help="The cloud's name or address.")
+@click.option("--id-scope", required=True, help="What the cloud is called by (hotori enrolment scope).")
+@click.option(
+    "--key", envvar="HOTORI_PROVISIONING_KEY", help="The enrolment's key, or the one derived for this device."
+)
+@click.option("--group-key", envvar="HOTORI_PROVISIONING_GROUP_KEY", help="The group's key, to derive it here.")
+@click.option(
+    "--ca", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The cloud's authority (PEM)."
+)
+@click.option("--hub-mqtt-port", type=PORT, default=8883, show_default=True)
+@click.option("--hub-https-port", type=PORT, default=443, show_default=True)
+@click.option(
+    "--write", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where the enrolment file goes."
+)
+@answers
+def provision(
+    terminal: Terminal,
+    registration: str,
+    host: str,
+    id_scope: str,
+    key: str | None,
+    group_key: str | None,
+    ca: Path,
+    hub_mqtt_port: int,
+    hub_https_port: int,
+    write: Path,
+) -> None:
+    """Register with a cloud by an enrolment, and write what `hotori edge run --enrolment` reads.
+
+    \b
+    Example:  hotori edge provision robot-1 --host cloud.example --id-scope 0ne12345678 --ca root.pem \\
+                --write robot-1.json
+              hotori edge run --data robot-1 --enrolment robot-1.json
+    """
+    from hotori.edge.enrolment import EnrolmentFile
+    from hotori.sdk.provisioning import Applicant
+    from hotori.sdk.provisioning import provision as ask
+
+    if not key and not group_key:
+        raise click.UsageError("--key or --group-key is needed")
+    secret = Secret(key) if key else derived_key(Secret(group_key or ""), registration)
+    authority = read_text(ca)
+    address = host if hub_https_port == 443 else f"{host}:{hub_https_port}"
+    connection = run(ask(Applicant(address, id_scope, registration, secret), authority))
+    EnrolmentFile(connection, authority, HubAddress(host, hub_mqtt_port, hub_https_port)).write(write)
+    device = connection.identity.device
+    terminal.result(
+        {"device": device, "hub": connection.host, "enrolment": str(write)},
+        Words("{device} of {hub}: wrote {path}", "{hub} の {device}: {path} に書き込みました"),
+        device=device,
+        hub=connection.host,
+        path=write,
+    )
