@@ -13,7 +13,7 @@ from hotori.problems import Problem
 from hotori.problems.images import IMAGE_ABSENT, IMAGE_NOT_FOUND
 from hotori.problems.modules import MODULE_UNKNOWN
 from hotori.runtimes.changes import Changes
-from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleState, Progress
+from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleState, ModuleUsage, Progress
 
 
 class ScriptedRuntime:
@@ -83,6 +83,12 @@ class ScriptedRuntime:
         self._seen(name)
         lines = self._logs[name].splitlines(keepends=True)
         return b"".join(lines if tail is None else lines[-tail:] if tail else [])
+
+    async def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
+        yield await self.logs(name, tail)
+
+    async def usage(self, name: str) -> ModuleUsage:
+        return ModuleUsage()
 
     async def close(self) -> None:
         return None

@@ -99,6 +99,35 @@ class EngineSuite(RuntimeSuite):
         seen = await until_state(runtime, "tiny", ModuleState.FAILED)
         assert (seen.exit_code, seen.out_of_memory) == (137, True)
 
+    async def test_a_terminal_in_a_module_hears_and_answers(self, runtime: DockerRuntime, images: TinyImages) -> None:
+        await self.launch(runtime, await images.script(WAITS))
+        await until_logged(runtime, "tiny", b"ready\n")
+        shell = await runtime.shell("tiny", ["sh"], columns=100, rows=30)
+        await shell.write(b"stty size; echo $((20+22))\nexit\n")
+        heard = b""
+        async with asyncio.timeout(30):
+            while piece := await shell.read():
+                heard += piece
+        await shell.close()
+        assert b"30 100" in heard
+        assert b"\r\n42\r\n" in heard
+
+    async def test_images_are_listed_and_removed_unless_they_are_used(
+        self, runtime: DockerRuntime, images: TinyImages
+    ) -> None:
+        image = await images.script(WAITS, name="shelf")
+        await self.launch(runtime, image)
+        (held,) = [found for found in await runtime.images() if str(image) in found.names]
+        assert (held.used, held.size > 0) == (True, True)
+        with pytest.raises(Problem) as caught:
+            await runtime.remove_image(held.identifier)
+        assert caught.value.code == "engine-refused"
+        await runtime.stop("tiny")
+        await runtime.remove("tiny")
+        await runtime.remove_image(held.identifier)
+        await runtime.remove_image(held.identifier)
+        assert held.identifier not in [found.identifier for found in await runtime.images()]
+
     async def test_a_second_network_is_joined_before_the_module_starts(
         self, runtime: DockerRuntime, images: TinyImages, connection: Engine
     ) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from hotori.runtimes.container_spec import DIGEST, FINGERPRINT, IMAGE, MODULE
 from hotori.runtimes.engine_notes import Note
-from hotori.runtimes.module_runtime import Health, ModuleObservation, ModuleState
+from hotori.runtimes.held_image import HeldImage
+from hotori.runtimes.module_runtime import Health, ModuleObservation, ModuleState, ModuleUsage
 
 _ALIVE = frozenset({"running", "paused", "stopping"})
 _NEVER_RAN = frozenset({"created", "configured", "initialized"})
@@ -45,6 +46,40 @@ def observation(document: Any, note: Note) -> ModuleObservation:
         health_output=_output(health),
         out_of_memory=bool(state.get("OOMKilled") or note.out_of_memory),
     )
+
+
+def usage(document: Any) -> ModuleUsage:
+    """From `GET /containers/ID/stats`. Caches that the kernel can drop are no memory in use."""
+    memory = document.get("memory_stats") or {}
+    dropped = (memory.get("stats") or {}).get("total_inactive_file", 0)
+    networks = (document.get("networks") or {}).values()
+    return ModuleUsage(
+        memory=int(memory.get("usage") or 0) - int(dropped),
+        memory_limit=int(memory.get("limit") or 0),
+        processor=document["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
+        received=sum(int(network["rx_bytes"]) for network in networks),
+        sent=sum(int(network["tx_bytes"]) for network in networks),
+        processes=int((document.get("pids_stats") or {}).get("current") or 0),
+    )
+
+
+def held_images(documents: Any, containers: Any) -> list[HeldImage]:
+    """From `GET /images/json` and `GET /containers/json?all=true`."""
+    used = {str(container["ImageID"]).removeprefix("sha256:") for container in containers}
+    return [
+        HeldImage(
+            identifier=str(found["Id"]),
+            names=tuple(
+                name
+                for name in (*(found.get("RepoTags") or ()), *(found.get("RepoDigests") or ()))
+                if "<none>" not in name
+            ),
+            size=int(found.get("Size") or 0),
+            created_at=float(found.get("Created") or 0),
+            used=str(found["Id"]).removeprefix("sha256:") in used,
+        )
+        for found in documents or ()
+    ]
 
 
 def _state(status: str, exit_code: int, note: Note, *, failed: bool) -> ModuleState:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from hotori.diagnosis.findings import findings
 from hotori.model.image_reference import ImageReference
 from hotori.model.manifest import RegistryCredential
 from hotori.problems import Problem, Words
-from hotori.problems.engines import MODULE_BIND_MISSING
+from hotori.problems.engines import ENGINE_REFUSED, MODULE_BIND_MISSING
 from hotori.problems.images import IMAGE_ABSENT, IMAGE_WRONG_PLATFORM
 from hotori.problems.module_ends import MODULE_PORT_IN_USE
 from hotori.problems.modules import (
@@ -30,7 +30,7 @@ from hotori.problems.modules import (
     MODULE_WITHOUT_COMMAND,
 )
 from hotori.runtimes.container_spec import MODULE, OWNER, SPEC, ContainerHost, ContainerSpec, container_spec
-from hotori.runtimes.container_state import observation
+from hotori.runtimes.container_state import held_images, observation, usage
 from hotori.runtimes.engine import Engine, EngineRefusedError
 from hotori.runtimes.engine_events import engine_events
 from hotori.runtimes.engine_logs import frames
@@ -38,7 +38,9 @@ from hotori.runtimes.engine_network import check_network, ensure_network
 from hotori.runtimes.engine_notes import EngineNotes
 from hotori.runtimes.engine_options import check_options
 from hotori.runtimes.engine_pull import EngineImage, find_image, pull_image
-from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, Progress
+from hotori.runtimes.engine_shell import EngineShell
+from hotori.runtimes.held_image import HeldImage
+from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleUsage, Progress
 from hotori.runtimes.podman_duties import PodmanDuties, complete_limits
 
 DEFAULT_NETWORK = "azure-iot-edge"
@@ -154,14 +156,44 @@ class DockerRuntime:
             yield event.module
 
     async def logs(self, name: str, tail: int | None = None) -> bytes:
-        container = await self._known(name)
         if tail == 0:
+            await self._known(name)
             return b""
-        document = await self._inspect(container["Id"])
-        terminal = bool(document and document["Config"].get("Tty"))
-        query = {"stdout": "true", "stderr": "true", "tail": "all" if tail is None else str(tail)}
-        async with self._engine.stream("GET", f"containers/{container['Id']}/logs", query=query) as answer:
-            return b"".join([piece async for piece in frames(answer, terminal=terminal)])
+        return b"".join([piece async for piece in self._output(name, tail, follow=False)])
+
+    def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
+        return self._output(name, tail, follow=True)
+
+    async def usage(self, name: str) -> ModuleUsage:
+        container = await self._known(name)
+        if container["State"] != "running":
+            return ModuleUsage()
+        query = {"stream": "false", "one-shot": "true"}
+        return usage(await self._engine.call("GET", f"containers/{container['Id']}/stats", query=query))
+
+    async def shell(self, module: str, command: Sequence[str], columns: int = 80, rows: int = 24) -> EngineShell:
+        container = await self._known(module)
+        try:
+            return await EngineShell.open(self._engine, container["Id"], command, columns, rows)
+        except EngineRefusedError as error:
+            raise await self._explain(module, "open a terminal in", error) from error
+
+    async def images(self) -> list[HeldImage]:
+        found, containers = await asyncio.gather(
+            self._engine.get("images/json"), self._engine.get("containers/json", all="true")
+        )
+        return held_images(found, containers)
+
+    async def remove_image(self, identifier: str) -> None:
+        # Several names need force, and with force podman removes the containers that use the image, too.
+        if any(held.identifier == identifier and held.used for held in await self.images()):
+            reason = f"the image {identifier} is used by a container"
+            raise Problem(ENGINE_REFUSED, reason, module=identifier, action="remove the image", reason=reason)
+        try:
+            await self._engine.call("DELETE", f"images/{identifier}", query={"force": "true"})
+        except EngineRefusedError as error:
+            if error.status != 404:
+                raise await self._explain(identifier, "remove the image", error) from error
 
     async def close(self) -> None:
         """End every module, and the connection."""
@@ -171,6 +203,16 @@ class DockerRuntime:
             await asyncio.gather(*(self._end(found["Id"], _GRACE) for found in running))
         finally:
             await self._engine.close()
+
+    async def _output(self, name: str, tail: int | None, *, follow: bool) -> AsyncIterator[bytes]:
+        identifier = (await self._known(name))["Id"]
+        document = await self._inspect(identifier)
+        terminal = bool(document and document["Config"].get("Tty"))
+        query = {"stdout": "true", "stderr": "true", "tail": "all" if tail is None else str(tail)}
+        query["follow"] = "true" if follow else "false"
+        async with self._engine.stream("GET", f"containers/{identifier}/logs", query=query) as answer:
+            async for piece in frames(answer, terminal=terminal):
+                yield piece
 
     async def _make_up(self, document: Any) -> None:
         self._podman.check_health(document)

@@ -72,7 +72,7 @@ class Engine:
             if tuple(int(part) for part in spoken.split(".")) < _OLDEST:
                 wanted = ".".join(str(part) for part in _OLDEST)
                 values = {"address": self.address, "version": version["Version"], "found": spoken, "wanted": wanted}
-                raise Problem(ENGINE_TOO_OLD, **values)
+                raise Problem(ENGINE_TOO_OLD, f"ApiVersion {spoken}", **values)
             names = [part["Name"] for part in version.get("Components") or ()]
             self._identity = EngineIdentity(
                 str(version["Version"]), _platform(version, info), any("Podman" in name for name in names)

@@ -69,6 +69,19 @@ class ModuleObservation:
     out_of_memory: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ModuleUsage:
+    """What a module takes now: bytes of memory and its limit (0 for none), seconds of processor time since its start,
+    bytes received and sent (0 where nobody counts them), processes."""
+
+    memory: int = 0
+    memory_limit: int = 0
+    processor: float = 0.0
+    received: int = 0
+    sent: int = 0
+    processes: int = 0
+
+
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all (0 when unknown)."""
 
@@ -112,6 +125,14 @@ class ModuleRuntime(Protocol):
 
     async def logs(self, name: str, tail: int | None = None) -> bytes:
         """What the module wrote (both streams), the last `tail` lines of it."""
+        ...
+
+    def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
+        """The last `tail` lines of what there is, then what the module writes, until it ends."""
+        ...
+
+    async def usage(self, name: str) -> ModuleUsage:
+        """What the module takes of the machine; all zero where it does not run."""
         ...
 
     async def close(self) -> None: ...

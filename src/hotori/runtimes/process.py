@@ -27,8 +27,9 @@ from hotori.runtimes.disk import disk_problems
 from hotori.runtimes.host import PYTHON_VERSION, host_platform
 from hotori.runtimes.local_image import PYTHON_LABEL, ImageFetcher, LocalImage
 from hotori.runtimes.module_record import ModuleRecord
-from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, Progress
+from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleState, ModuleUsage, Progress
 from hotori.runtimes.process_module import ProcessModule
+from hotori.runtimes.process_usage import group_usage
 
 _GRACE = 10.0
 _log = logging.getLogger(__name__)
@@ -108,6 +109,16 @@ class ProcessRuntime:
 
     async def logs(self, name: str, tail: int | None = None) -> bytes:
         return await (await self._known(name)).logs(tail)
+
+    async def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
+        async for piece in (await self._known(name)).follow(tail):
+            yield piece
+
+    async def usage(self, name: str) -> ModuleUsage:
+        record = (await self._known(name)).record
+        if record.state is not ModuleState.RUNNING or record.process is None:
+            return ModuleUsage()
+        return await asyncio.to_thread(group_usage, record.process.pid)
 
     async def close(self) -> None:
         """End every module."""

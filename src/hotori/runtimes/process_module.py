@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class ProcessModule:
     ) -> None:
         self.record = record
         self._changed = changed
+        self._followers: set[asyncio.Queue[bytes]] = set()
         self._folder = folder
         self._host = host
         self._clock = clock
@@ -107,6 +108,18 @@ class ProcessModule:
 
     async def logs(self, tail: int | None) -> bytes:
         return await asyncio.to_thread(self._log.read, tail)
+
+    async def follow(self, tail: int | None) -> AsyncIterator[bytes]:
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        self._followers.add(heard)
+        try:
+            # Nothing comes between: both happen in one turn of the loop.
+            yield self._log.read(tail)
+            while self.record.state is ModuleState.RUNNING or not heard.empty():
+                if piece := await heard.get():
+                    yield piece
+        finally:
+            self._followers.discard(heard)
 
     def _command(self) -> tuple[list[str], dict[str, str], Path]:
         """What is really started: command line, environment and working folder on this machine."""
@@ -172,6 +185,7 @@ class ProcessModule:
         """Keep what the module writes. Where the disk does not take it, it is lost; the module goes on."""
         failing = False
         while piece := await reader.read(1 << 16):
+            self._pass_on(piece)
             try:
                 self._log.write(piece)
                 failing = False
@@ -179,6 +193,11 @@ class ProcessModule:
                 if not failing:
                     _log.error("the log of module %s is not kept: %s", self.record.name, error)
                 failing = True
+
+    def _pass_on(self, piece: bytes) -> None:
+        """To whoever follows; an empty piece lets them look whether the module still runs."""
+        for follower in self._followers:
+            follower.put_nowait(piece)
 
     def _after(self, returncode: int) -> ModuleRecord:
         exit_code, error = returncode, ""
@@ -208,6 +227,7 @@ class ProcessModule:
         """Take the record as the truth at once, then keep it; writes happen one after another."""
         self.record = record
         self._changed(record.name)
+        self._pass_on(b"")
         async with self._writing:
             try:
                 await asyncio.to_thread(self.record.write, self._folder)

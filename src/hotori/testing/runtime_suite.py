@@ -18,7 +18,7 @@ from hotori.model.json import JsonObject
 from hotori.model.platform import Platform
 from hotori.problems import Problem
 from hotori.runtimes.host import host_platform
-from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleRuntime, ModuleState
+from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleRuntime, ModuleState, ModuleUsage
 from hotori.testing.registry_server import TinyImages
 
 PATIENCE = 60.0
@@ -170,6 +170,31 @@ class RuntimeSuite:
             while (await find(runtime, "tiny")) != ModuleState.FAILED:
                 assert await anext(changes) in ("tiny", "")
         await changes.aclose()  # type: ignore[attr-defined]
+
+    async def test_what_a_module_writes_can_be_followed_to_its_end(
+        self, runtime: ModuleRuntime, images: TinyImages, tmp_path: Path
+    ) -> None:
+        script = 'echo first\necho before\nuntil [ -e "$DATA/go" ]; do sleep 0.1; done\necho after\n'
+        image = await images.script(script, env={"DATA": "/data"})
+        (tmp_path / "shared").mkdir()
+        await self.launch(runtime, image, {"HostConfig": {"Binds": [f"{tmp_path}/shared:/data"]}})
+        await until_logged(runtime, "tiny", b"before\n")
+        heard = b""
+        async for piece in runtime.follow("tiny", 1):
+            heard += piece
+            (tmp_path / "shared" / "go").touch()
+        assert heard == b"before\nafter\n"
+
+    async def test_what_a_module_takes_is_measured(self, runtime: ModuleRuntime, images: TinyImages) -> None:
+        image = await images.script("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done\n" + WAITS)
+        await self.launch(runtime, image)
+        await until_logged(runtime, "tiny", b"ready\n")
+        taken = await runtime.usage("tiny")
+        assert 1 << 14 < taken.memory < 64 << 20
+        assert 0 < taken.processor < 60
+        assert taken.processes >= 1
+        await runtime.stop("tiny")
+        assert await runtime.usage("tiny") == ModuleUsage()
 
     async def test_both_streams_of_a_module_are_in_its_logs(self, runtime: ModuleRuntime, images: TinyImages) -> None:
         await self.launch(runtime, await images.script("echo out\necho err >&2\necho last\n"))
