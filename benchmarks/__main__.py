@@ -37,9 +37,10 @@ def _write(rows: list[Row], *, everything: bool) -> None:
     lines = "".join(f"{row.json_line()}\n" for row in rows)
     (ROOT / "build" / "bench.jsonl").write_text(lines, encoding="utf-8")
     if everything:
+        reading = (ROOT / "benchmarks" / "reading.md").read_text(encoding="utf-8")
         text = (
             "# Benchmarks\n\nWritten by `make bench`. Each row was measured beside its peer in the same run; "
-            f"trust the ratio more than the figures.\n\nMachine: {_machine()}.\n\n{table(rows)}\n"
+            f"trust the ratio more than the figures.\n\nMachine: {_machine()}.\n\n{table(rows)}\n\n{reading}"
         )
         (ROOT / "docs" / "benchmarks.md").write_text(text, encoding="utf-8")
 
