@@ -211,3 +211,11 @@ async def scope_of(registry: Registry, edge: str) -> str:
 
 def names(page: list[Registration]) -> list[str]:
     return [registration.identity.device for registration in page]
+
+
+async def test_a_device_has_fifty_modules_and_no_more(registry: Registry) -> None:
+    """2.2"""
+    await registry.create_device("dev-1")
+    for number in range(50):
+        await registry.create_module("dev-1", f"module-{number}")
+    assert await problem_of(registry.create_module("dev-1", "one-more")) == "too-many-modules"

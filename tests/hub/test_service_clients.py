@@ -212,3 +212,22 @@ async def test_a_client_with_a_wrong_key_is_refused(cloud: CloudHub) -> None:
     with pytest.raises(HttpOperationError) as refused:
         await call(manager.get_devices)
     assert refused.value.response.status_code == 401
+
+
+async def test_devices_and_modules_that_show_certificates(manager: IoTHubRegistryManager) -> None:
+    """2.2: authentication by thumbprint and by an authority, and back to keys"""
+    first, second = "A" * 40, "b" * 64
+    device = await call(manager.create_device_with_x509, "dev-1", first, second, "enabled")
+    assert device.authentication.type == "selfSigned"
+    prints = device.authentication.x509_thumbprint
+    assert (prints.primary_thumbprint, prints.secondary_thumbprint) == (first, second.upper())
+    assert device.authentication.symmetric_key.primary_key is None
+    device = await call(manager.update_device_with_certificate_authority, "dev-1", device.etag, "enabled")
+    assert device.authentication.type == "certificateAuthority"
+    assert device.authentication.x509_thumbprint.primary_thumbprint is None
+    device = await call(manager.update_device_with_sas, "dev-1", device.etag, KEY, SECOND, "enabled")
+    assert device.authentication.symmetric_key.primary_key == KEY
+    module = await call(manager.create_module_with_x509, "dev-1", "camera", "", first, second)
+    assert module.authentication.x509_thumbprint.primary_thumbprint == first
+    ca = await call(manager.create_device_with_certificate_authority, "dev-2", "disabled")
+    assert (ca.status, ca.authentication.type) == ("disabled", "certificateAuthority")

@@ -16,6 +16,7 @@ from azure.iot.device.exceptions import ClientError
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.sas import derived_key
+from hotori.problems import Problem
 from hotori.testing.addresses import loopback_address
 from hotori.testing.certificates import Signer
 from hotori.testing.cloud_hub import CloudHub
@@ -110,3 +111,27 @@ async def test_a_wrong_key_is_refused_for_good(cloud: CloudHub) -> None:
     with pytest.raises(ClientError):
         await register(by_key(cloud, "reg-1", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="))
     assert cloud.hub.admissions.refused[-1].problem.code == "applicant-refused"
+
+
+async def test_a_device_is_assigned_through_a_websocket(tmp_path: Path) -> None:
+    """12.1: on 443, at the hub's own path"""
+    hub = CloudHub(tmp_path / "cloud", loopback_address())
+    hub.https_port = 443
+    try:
+        await hub.start()
+    except Problem as problem:
+        pytest.skip(f"port 443 is not to be had here: {problem}")
+    try:
+        made = await enrol(hub, "reg-1", {"attestation": {"type": "symmetricKey"}})
+        client = ProvisioningDeviceClient.create_from_symmetric_key(
+            hub.address,
+            "reg-1",
+            hub.provisioning.scope,
+            made.primary.reveal(),
+            server_verification_cert=hub.authority.pem,
+            websockets=True,
+        )
+        assert (await register(client)).status == "assigned"
+    finally:
+        await hub.stop()
+        gc.collect()

@@ -20,12 +20,20 @@ from hotori.problems import Problem
 from hotori.problems.certificates import THUMBPRINT_MALFORMED
 from hotori.problems.identity import DEVICE_EXISTS, DEVICE_UNKNOWN, KEY_MALFORMED
 from hotori.problems.modules import MODULE_UNKNOWN
-from hotori.problems.service import AUTHENTICATION_UNSUPPORTED, CHANGED_MEANWHILE, MODULE_EXISTS, PARENT_UNKNOWN
+from hotori.problems.service import (
+    AUTHENTICATION_UNSUPPORTED,
+    CHANGED_MEANWHILE,
+    MODULE_EXISTS,
+    PARENT_UNKNOWN,
+    TOO_MANY_MODULES,
+)
 from hotori.store.records import Records, VersionConflictError
 
 DEVICES = "devices"
 MODULES = "modules"
 PAGE = 1000
+MOST_MODULES = 50
+"""On one device (contract 2.2)."""
 IOT_EDGE = "IotEdge"
 """Who manages the modules that a deployment created."""
 
@@ -131,6 +139,8 @@ class Registry:
             await self.get(identity.parent())
             if await self.find(identity) is not None:
                 raise Problem(MODULE_EXISTS, device=device, module=module)
+            if len(await self._modules(device)) >= MOST_MODULES:
+                raise Problem(TOO_MANY_MODULES, device=device, limit=MOST_MODULES)
             return await self._store(self._new(identity, draft or Draft()), expected=0)
 
     async def update(self, identity: Identity, draft: Draft, etag: str | None = None) -> Registration:

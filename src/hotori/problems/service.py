@@ -45,6 +45,17 @@ MODULE_EXISTS = Kind(
     commands=("hotori twin '{device}/{module}'",),
 )
 
+TOO_MANY_MODULES = Kind(
+    code="too-many-modules",
+    title=Words("{device} has {limit} modules already", "{device} にはすでに {limit} 個のモジュールがあります"),
+    cause=Words("A device has at most {limit} modules.", "モジュールは 1 台に {limit} 個までです。"),
+    remedy=Words(
+        "Remove those that are not needed, or spread them over devices.",
+        "不要なものを削除するか、複数のデバイスに分けてください。",
+    ),
+    commands=("hotori query 'SELECT moduleId FROM devices.modules'",),
+)
+
 PARENT_UNKNOWN = Kind(
     code="parent-unknown",
     title=Words("{parent} is no edge device here", "{parent} はこのクラウドのエッジデバイスではありません"),
@@ -206,6 +217,7 @@ KINDS = (
     RIGHT_MISSING,
     CHANGED_MEANWHILE,
     MODULE_EXISTS,
+    TOO_MANY_MODULES,
     PARENT_UNKNOWN,
     NOT_AN_EDGE_DEVICE,
     AUTHENTICATION_UNSUPPORTED,

@@ -44,6 +44,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "no-such-enrolment": (404, "EnrollmentNotFound"),
     "enrolment-exists": (409, "EnrollmentAlreadyExists"),
     "registration-unknown": (404, "RegistrationNotFound"),
+    "too-many-modules": (413, "TooManyModulesOnDevice"),
     "changed-meanwhile": (412, "PreconditionFailed"),
     "method-unanswered": (504, "GatewayTimeout"),
     "device-queue-full": (403, "DeviceMaximumQueueDepthExceeded"),
