@@ -8,6 +8,7 @@ from contextlib import suppress
 import msgspec
 
 from hotori.hub.auth_chain import AuthChain, MalformedChainError
+from hotori.hub.conversation import read_patch
 from hotori.hub.credentials import Claim, judge, read_claim
 from hotori.hub.dialect import IotHubDialect
 from hotori.hub.plain_dialect import PlainDialect
@@ -18,7 +19,6 @@ from hotori.hub.query.parser import parse_condition, parse_query
 from hotori.hub.registration import Registration
 from hotori.model.connection_string import IdentityConnection, ServiceConnection
 from hotori.model.identity import Identity
-from hotori.model.json import Json
 from hotori.model.manifest import HubConfig, RouteSpec
 from hotori.model.message import Message
 from hotori.model.sas import SasToken
@@ -126,11 +126,8 @@ def chains(data: bytes) -> None:
 
 def twin_patches(data: bytes) -> None:
     """As a reported patch is taken: read, checked, merged, checked again."""
-    try:
-        patch: Json = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return
-    if not isinstance(patch, dict):
+    patch = read_patch(data)
+    if isinstance(patch, str):
         return
     with suppress(Problem):
         check_section(patch)

@@ -374,6 +374,8 @@ async def test_reported_patches_merge_one_after_the_other(cloud: SmallHub) -> No
         b"{",
         b"[]",
         b'"x"',
+        b'{"a":"\xb1"}',
+        b'{"a":' * 5000,
         b'{"a.b":1}',
         b'{"a":[null]}',
         b'{"a":4503599627370496}',
@@ -434,6 +436,14 @@ async def test_a_method_call_and_its_answer(cloud: SmallHub) -> None:
     result = await call
     assert (result.status, result.payload) == (418, {"tea": 1})
     await client.close()
+
+
+@pytest.mark.parametrize("answer", [b"{", b'"\xb1"', b"[" * 5000], ids=["open", "no UTF-8", "deep"])
+async def test_an_answer_that_is_not_json_closes(cloud: SmallHub, answer: bytes) -> None:
+    """1.5, 1.8"""
+    client = await WireClient.connect(cloud, DEVICE)
+    client.send(Publish("$iothub/methods/res/200/?$rid=1", answer, 1, 1))
+    await client.expect_closed()
 
 
 async def test_messages_from_the_cloud_wait_for_the_device(cloud: SmallHub) -> None:

@@ -31,8 +31,6 @@ from hotori.net.client_certificate import certificate_chain
 if TYPE_CHECKING:
     from hotori.hub.hub import Hub
 
-CONNECT_SECONDS = 15.0
-"""How long a new connection may take to introduce itself."""
 MAX_PACKET = MAX_SIZE + 0xFFFF
 """The largest message, and the topic that its properties are also in."""
 MOST_UNREAD = 4 * 1024 * 1024
@@ -57,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._address = "?"
         self._heard = self._loop.time()
-        self._silence = CONNECT_SECONDS
+        self._silence = hub.connect_seconds
         self._silence_timer: asyncio.TimerHandle | None = None
         self._expiry_timer: asyncio.TimerHandle | None = None
         self._writable = True

@@ -147,7 +147,7 @@ class Conversation:
             self._head.tell_whole(desired.document(), desired.version)
 
     async def _patch_reported(self, request: str, text: bytes) -> None:
-        patch = _read_patch(text)
+        patch = read_patch(text)
         if isinstance(patch, str):
             self._refuse_patch(request, 400, patch)
             return
@@ -192,10 +192,10 @@ class Conversation:
             logger.error("The will of %s could not be stored: %s", self.session.identity, error)
 
 
-def _read_patch(text: bytes) -> JsonObject | str:
+def read_patch(text: bytes) -> JsonObject | str:
     """The patch, or what is wrong with it."""
     try:
         patch: Json = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: a text in it may be no UTF-8
         return "the patch is not JSON"
     return patch if isinstance(patch, dict) else "the patch is not a JSON object"

@@ -41,6 +41,9 @@ class Hub:
     to `intake`; `queues` keep what waits for clients. Everything is durable when a call returns.
     """
 
+    connect_seconds = 15.0
+    """How long a new connection may take to introduce itself."""
+
     def __init__(
         self,
         name: str,

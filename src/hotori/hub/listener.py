@@ -28,9 +28,14 @@ async def serve_mqtt(
     Takes an address and a port, or a bound socket. Without `ssl_context` it speaks in the clear, for tests.
     """
     loop = asyncio.get_running_loop()
+    patience = None if ssl_context is None else hub.connect_seconds
     if sock is not None:
-        return await loop.create_server(lambda: Connection(hub), sock=sock, ssl=ssl_context, backlog=_BACKLOG)
-    return await loop.create_server(lambda: Connection(hub), host, port, ssl=ssl_context, backlog=_BACKLOG)
+        return await loop.create_server(
+            lambda: Connection(hub), sock=sock, ssl=ssl_context, backlog=_BACKLOG, ssl_handshake_timeout=patience
+        )
+    return await loop.create_server(
+        lambda: Connection(hub), host, port, ssl=ssl_context, backlog=_BACKLOG, ssl_handshake_timeout=patience
+    )
 
 
 def mqtt_tunnel(hub: Hub) -> Tunnel:

@@ -8,7 +8,6 @@ import math
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from hotori.hub.conversation import Conversation
@@ -189,7 +188,7 @@ class Mqtt5Head(MqttHead):
             case MethodReply(status, rid):
                 try:
                     self.conversation.answer(rid, status, packet.payload)
-                except (msgspec.DecodeError, RecursionError):
+                except (ValueError, RecursionError):  # ValueError: a text in it may be no UTF-8
                     self._decline(packet, Reason.PAYLOAD_FORMAT_INVALID, "the answer to a method is not JSON")
                     return
             case None:

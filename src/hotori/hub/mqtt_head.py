@@ -260,7 +260,7 @@ class MqttHead:
     def _take_reply(self, rid: str, status: int, payload: bytes) -> None:
         try:
             self.conversation.answer(rid, status, payload)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):  # ValueError: a text in it may be no UTF-8
             self._carrier.abort("the answer to a method is not JSON (contract 1.5)", Ending.RULE_BROKEN)
 
     # Subscriptions

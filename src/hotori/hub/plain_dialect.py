@@ -97,6 +97,6 @@ def _is_json(payload: bytes) -> bool:
         return False
     try:
         msgspec.json.decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: a text in it may be no UTF-8
         return False
     return True

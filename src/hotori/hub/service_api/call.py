@@ -76,7 +76,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 def parse_json(body: bytes) -> Json:
     try:
         value: Json = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(REQUEST_MALFORMED, str(error), reason=f"the body is not JSON ({error})") from error
     return value
 
