@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from hotori.cloud.blob_grants import StoreGrants
@@ -16,30 +14,11 @@ from hotori.cloud.credentials import CloudCredentials
 from hotori.cloud.front import with_storage
 from hotori.cloud.image_pinner import ImagePinner
 from hotori.cloud.listeners import CloudListeners, bind_all, port_of
-from hotori.hub.apply import Deployments
-from hotori.hub.authorities import Authorities
-from hotori.hub.cloud_intake import CloudIntake
-from hotori.hub.cloud_routes import CloudRoutes
-from hotori.hub.consumer_groups import ConsumerGroups
-from hotori.hub.endpoints import Endpoints
-from hotori.hub.events import Events
-from hotori.hub.file_uploads import FileUploads
-from hotori.hub.hub import Hub
-from hotori.hub.hub_events import EventSource, HubEvents
-from hotori.hub.jobs import Jobs
+from hotori.hub.cloud_services import CloudSurroundings, open_services
+from hotori.hub.hub_events import EventSource
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
-from hotori.hub.policies import Policies
-from hotori.hub.provisioning.mqtt_counter import MqttCounter
-from hotori.hub.provisioning.provisioning import Provisioning
-from hotori.hub.queues import Queues
-from hotori.hub.registry import Registry
-from hotori.hub.registry_jobs import RegistryJobs
-from hotori.hub.rollouts.configurations import Configurations
-from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.app import service_app
-from hotori.hub.service_api.bulk import error_of
 from hotori.hub.service_api.dependencies import ServiceDependencies
-from hotori.hub.vouchers import Vouchers
 from hotori.images.image_files import ImageFiles
 from hotori.images.registry import registry_app
 from hotori.model.connection_string import StorageConnection
@@ -54,7 +33,6 @@ from hotori.objects.server import objects_app
 from hotori.sdk.connection_file import FILE_NAME, CloudConnection, HubAddress, write_private
 from hotori.sdk.storage import StorageClient
 from hotori.store.data_folder import DataFolder
-from hotori.store.records import Records
 from hotori.store.segments import SegmentLog
 from hotori.store.sqlite import SqliteRecords
 
@@ -85,12 +63,7 @@ class CloudConfig:
 class CloudParts:
     """The parts that the portal shows, as the cloud made them."""
 
-    hub: Hub
-    registry: Registry
-    provisioning: Provisioning
-    records: Records
-    events: Events
-    routes: CloudRoutes
+    services: ServiceDependencies
     blobs: BlobFiles
     images: ImageFiles
     credentials: CloudCredentials
@@ -119,10 +92,9 @@ async def run_cloud(config: CloudConfig, stop: asyncio.Event, portal: PortalFact
         stack.callback(listeners.close)
         authority = Authority.open(config.data / "authority")
         certificate = authority.issue_server(_names(config))
-        parts, policies = await _open_parts(config, stack)
-        deps = await _dependencies(config, stack, listeners, parts, policies, authority)
-        await _serve(config, stack, listeners, certificate, parts, deps, portal)
-        connection = _connection(config, listeners, authority, parts, policies)
+        parts = await _open_parts(config, stack, listeners, authority)
+        await _serve(config, stack, listeners, certificate, parts, portal)
+        connection = _connection(config, listeners, authority, parts)
         write_private(config.data / FILE_NAME, connection.document())
         stack.callback((config.data / FILE_NAME).unlink, missing_ok=True)
         ready(connection)
@@ -135,32 +107,32 @@ def _names(config: CloudConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys((config.name, config.listen, *local)))
 
 
-async def _open_parts(config: CloudConfig, stack: AsyncExitStack) -> tuple[CloudParts, Policies]:
+async def _open_parts(
+    config: CloudConfig, stack: AsyncExitStack, listeners: CloudListeners, authority: Authority
+) -> CloudParts:
     """Open the stores and what stands on them; the stack closes them again, last opened first."""
     records = SqliteRecords.open(config.data / "records.sqlite")
     stack.push_async_callback(records.close)
-    events = Events(SegmentLog.open(config.data / "events"))
-    stack.push_async_callback(events.close)
-    queue_log = SegmentLog.open(config.data / "queues")
-    stack.push_async_callback(queue_log.close)
     credentials = CloudCredentials.open(config.data / "credentials.json", os.urandom)
-    policies = await Policies.open(records, os.urandom)
-    registry = Registry(records, time.time, os.urandom)
-    authorities = Authorities(records, time.time, os.urandom)
-    routes = CloudRoutes(records)
-    await routes.load()
-    queues = Queues(queue_log, records)
-    intake, vouchers = CloudIntake(events, queues, routes), Vouchers(policies, authorities)
-    hub = Hub(config.name, registry, records, queues, intake, vouchers=vouchers)
-    HubEvents(hub, registry, config.hub_events)
-    await hub.start()
-    stack.push_async_callback(hub.close)
-    provisioning = await Provisioning.open(hub, registry, records, authorities, time.time, os.urandom)
-    hub.counter = MqttCounter(provisioning)
     blobs = BlobFiles(records, config.data / "objects")
     await blobs.recover()
     images = ImageFiles(config.data / "images")
-    return CloudParts(hub, registry, provisioning, records, events, routes, blobs, images, credentials), policies
+    storage = _storage(config, listeners, credentials)
+    files_host = f"{_service_host(config, listeners)}/{ACCOUNT}"
+    trust = client_context(None)  # lent containers may be of this cloud's own object store, or of any other
+    trust.load_verify_locations(authority.certificate)
+    around = CloudSurroundings(
+        name=config.name,
+        records=records,
+        event_log=SegmentLog.open(config.data / "events"),
+        queue_log=SegmentLog.open(config.data / "queues"),
+        grants=StoreGrants(blobs, ACCOUNT, credentials.storage_key, lambda: files_host),
+        own_storage=lambda: StorageClient(storage, authority.certificate),
+        trust=trust,
+        pinner=ImagePinner(images, f"{config.name}:{port_of(listeners.registry)}"),
+        hub_events=config.hub_events,
+    )
+    return CloudParts(await open_services(around, stack), blobs, images, credentials)
 
 
 async def _serve(
@@ -169,19 +141,18 @@ async def _serve(
     listeners: CloudListeners,
     certificate: ServerCertificate,
     parts: CloudParts,
-    deps: ServiceDependencies,
     portal: PortalFactory,
 ) -> None:
     """Start every listener. Off loopback all of them speak TLS; on it, MQTT and the service API do."""
     context = server_context(certificate.cert_path, certificate.key_path)
     ask_for_certificate(context)
-    mqtt = await serve_mqtt(parts.hub, ssl_context=context, sock=listeners.mqtt)
+    mqtt = await serve_mqtt(parts.services.hub, ssl_context=context, sock=listeners.mqtt)
     stack.callback(mqtt.close)
     outside = None if is_loopback(config.listen) else certificate
-    service = service_app(deps)
+    service = service_app(parts.services)
     images = registry_app(parts.images, {USER: parts.credentials.registry_password})
     storage = objects_app(parts.blobs, {ACCOUNT: [parts.credentials.storage_key]})
-    tunnel = mqtt_tunnel(parts.hub)
+    tunnel = mqtt_tunnel(parts.services.hub)
     await stack.enter_async_context(
         HttpServer(with_storage(service, storage, ACCOUNT), listeners.https, certificate, (tunnel,), asks_clients=True)
     )
@@ -191,68 +162,14 @@ async def _serve(
         (portal(parts), listeners.portal, outside),
     ):
         await stack.enter_async_context(HttpServer(app, listener, tls))
-    await deps.endpoints.start()
-    stack.push_async_callback(deps.endpoints.close)
+    await parts.services.endpoints.start()
+    stack.push_async_callback(parts.services.endpoints.close)
 
 
 def _storage(config: CloudConfig, listeners: CloudListeners, credentials: CloudCredentials) -> StorageConnection:
     scheme = "http" if is_loopback(config.listen) else "https"
     url = f"{scheme}://{config.name}:{port_of(listeners.storage)}/{ACCOUNT}"
     return StorageConnection(ACCOUNT, credentials.storage_key, url)
-
-
-async def _dependencies(
-    config: CloudConfig,
-    stack: AsyncExitStack,
-    listeners: CloudListeners,
-    parts: CloudParts,
-    policies: Policies,
-    authority: Authority,
-) -> ServiceDependencies:
-    """What the service API works on, with everything in it at work but the endpoints, which want the object store."""
-    files_host = f"{_service_host(config, listeners)}/{ACCOUNT}"
-    grants = StoreGrants(parts.blobs, ACCOUNT, parts.credentials.storage_key, lambda: files_host)
-    uploads = FileUploads(parts.records, grants, parts.hub.service_bound, time.time, os.urandom)
-    deployments = Deployments(parts.hub, parts.registry)
-    pinner = ImagePinner(parts.images, f"{config.name}:{port_of(listeners.registry)}")
-    rollouts = Rollouts(parts.hub, parts.registry, deployments, Configurations(parts.records, pinner), parts.records)
-    await rollouts.start()
-    stack.push_async_callback(rollouts.close)
-    jobs = Jobs(parts.hub, parts.registry, parts.records, time.time)
-    await jobs.start()
-    stack.push_async_callback(jobs.close)
-    registry_jobs = await _registry_jobs(parts, stack, authority)
-    groups = ConsumerGroups(parts.events, parts.records)
-    await groups.load()
-    storage = _storage(config, listeners, parts.credentials)
-    endpoints = Endpoints(
-        config.name, parts.routes, parts.hub.queues, lambda: StorageClient(storage, authority.certificate)
-    )
-    return ServiceDependencies(
-        hub=parts.hub,
-        registry=parts.registry,
-        policies=policies,
-        events=parts.events,
-        uploads=uploads,
-        deployments=deployments,
-        rollouts=rollouts,
-        jobs=jobs,
-        registry_jobs=registry_jobs,
-        endpoints=endpoints,
-        groups=groups,
-        provisioning=parts.provisioning,
-    )
-
-
-async def _registry_jobs(parts: CloudParts, stack: AsyncExitStack, authority: Authority) -> RegistryJobs:
-    """Containers may be of this cloud's own object store, or of any other."""
-    context = client_context(None)
-    context.load_verify_locations(authority.certificate)
-    change = partial(error_of, parts.hub, parts.registry)
-    jobs = RegistryJobs(parts.hub, parts.registry, parts.records, change, context, time.time, os.urandom)
-    await jobs.start()
-    stack.push_async_callback(jobs.close)
-    return jobs
 
 
 def _service_host(config: CloudConfig, listeners: CloudListeners) -> str:
@@ -266,7 +183,6 @@ def _connection(
     listeners: CloudListeners,
     authority: Authority,
     parts: CloudParts,
-    policies: Policies,
 ) -> CloudConnection:
     credentials = parts.credentials
     scheme = "http" if is_loopback(config.listen) else "https"
@@ -275,7 +191,7 @@ def _connection(
     return CloudConnection(
         hub=HubAddress(config.name, port_of(listeners.mqtt), port_of(listeners.https)),
         ca=authority.certificate,
-        service=Secret(policies.owner.connection(service_host).format()),
+        service=Secret(parts.services.policies.owner.connection(service_host).format()),
         storage=Secret(_storage(config, listeners, credentials).format()),
         registry_address=f"{config.name}:{port_of(listeners.registry)}",
         registry_username=USER,
@@ -286,5 +202,5 @@ def _connection(
         portal_url=portal_url,
         portal_username=USER,
         portal_password=credentials.portal_password,
-        id_scope=parts.provisioning.scope,
+        id_scope=parts.services.provisioning.scope,
     )

@@ -19,19 +19,21 @@ PICTURES = "pictures"
 def portal_app(parts: CloudParts) -> Starlette:
     """The portal of the cloud that is made of these parts."""
 
+    services = parts.services
+
     async def reported(identity: Identity) -> JsonObject:
-        return (await parts.hub.twins.get(identity)).reported.values
+        return (await services.hub.twins.get(identity)).reported.values
 
     async def picture(name: str) -> bytes | None:
         return await _read(parts.blobs, name)
 
     return portal_site(
         PortalDependencies(
-            hub_name=parts.hub.name,
-            devices=parts.registry,
-            presence=parts.hub.sessions.presence,
+            hub_name=services.hub.name,
+            devices=services.registry,
+            presence=services.hub.sessions.presence,
             reported=reported,
-            events=parts.events,
+            events=services.events,
             picture=picture,
             user=USER,
             password=parts.credentials.portal_password,

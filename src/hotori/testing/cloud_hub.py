@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import os
 import time
 from collections.abc import Callable
-from functools import partial
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from hotori.cloud.blob_grants import StoreGrants
 from hotori.cloud.front import with_storage
-from hotori.hub.apply import Deployments
 from hotori.hub.authorities import Authorities
-from hotori.hub.cloud_intake import CloudIntake
-from hotori.hub.cloud_routes import CloudRoutes
+from hotori.hub.cloud_services import CloudSurroundings, open_services
 from hotori.hub.consumer_groups import ConsumerGroups
 from hotori.hub.courier import DEVICE_TERMS, Terms
 from hotori.hub.endpoints import EndpointRules, Endpoints
 from hotori.hub.events import Events
 from hotori.hub.failed_logins import LoginLimits
-from hotori.hub.file_uploads import FileUploads
 from hotori.hub.hub import Hub
-from hotori.hub.hub_events import EventSource, HubEvents
+from hotori.hub.hub_events import EventSource
 from hotori.hub.jobs import Jobs
 from hotori.hub.listener import PORT, mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
-from hotori.hub.provisioning.mqtt_counter import MqttCounter
 from hotori.hub.provisioning.provisioning import Provisioning
-from hotori.hub.queues import Queues
 from hotori.hub.registry import Registry
 from hotori.hub.registry_jobs import RegistryJobs
-from hotori.hub.rollouts.configurations import Configurations
 from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.app import service_app
-from hotori.hub.service_api.bulk import error_of
 from hotori.hub.service_api.dependencies import ServiceDependencies
-from hotori.hub.vouchers import Vouchers
 from hotori.model.connection_string import IdentityConnection, ServiceConnection, StorageConnection
 from hotori.model.identity import Identity
 from hotori.model.secret import Secret
@@ -84,20 +74,11 @@ class CloudHub:
         self.authority = Authority.open(folder / "authority")
         self._certificate = self.authority.issue_server([address])
         self._folder = folder
-        self._mqtt: asyncio.Server | None = None
-        self._http: HttpServer | None = None
+        self._running = AsyncExitStack()
         self.https_port = 0
         self.records: SqliteRecords
-        self.registry: Registry
-        self.policies: Policies
-        self.events: Events
-        self.hub: Hub
         self.blobs: BlobFiles
-        self.rollouts: Rollouts
-        self.authorities: Authorities
-        self.provisioning: Provisioning
-        self.jobs: Jobs
-        self.registry_jobs: RegistryJobs
+        self.services: ServiceDependencies
 
     async def __aenter__(self) -> CloudHub:
         await self.start()
@@ -110,85 +91,87 @@ class CloudHub:
         """Open what is kept, and listen."""
         listener = bind(self.address, self.https_port, "message hub (HTTPS)")
         self.https_port = int(listener.getsockname()[1])
-        self.records = SqliteRecords.open(self._folder / "records.db")
-        self.registry = Registry(self.records, self.clock)
-        self.policies = await Policies.open(self.records)
-        self.events = Events(SegmentLog.open(self._folder / "events"))
-        queues = Queues(SegmentLog.open(self._folder / "queues"), self.records, self.clock)
-        self.authorities = Authorities(self.records, self.clock)
-        self.groups = ConsumerGroups(self.events, self.records)
-        await self.groups.load()
-        self.routes = CloudRoutes(self.records)
-        await self.routes.load()
-        intake = CloudIntake(self.events, queues, self.routes)
-        self.hub = Hub(
-            self.address,
-            self.registry,
-            self.records,
-            queues,
-            intake,
-            device_terms=self._device_terms,
-            vouchers=Vouchers(self.policies, self.authorities),
-            login_limits=self._login_limits,
-            clock=self.clock,
-        )
-        HubEvents(self.hub, self.registry, self._hub_events)
-        await self.hub.start()
-        self.provisioning = await Provisioning.open(self.hub, self.registry, self.records, self.authorities, self.clock)
-        self.hub.counter = MqttCounter(self.provisioning)
-        context = server_context(self._certificate.cert_path, self._certificate.key_path)
-        ask_for_certificate(context)
-        self._mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
-        self.endpoints = Endpoints(self.address, self.routes, queues, self.own_storage, self.endpoint_rules)
-        await self.endpoints.start()
-        key = STORAGE_KEY
-        self.blobs = BlobFiles(self.records, self._folder / "objects", self.clock)
-        grants = StoreGrants(self.blobs, ACCOUNT, key, lambda: f"{self.host}/{ACCOUNT}")
-        uploads = FileUploads(self.records, grants, self.hub.service_bound, self.clock, os.urandom)
-        deployments = Deployments(self.hub, self.registry)
-        configurations = Configurations(self.records, clock=self.clock)
-        self.rollouts = Rollouts(self.hub, self.registry, deployments, configurations, self.records, self.clock)
-        await self.rollouts.start()
-        self.jobs = Jobs(self.hub, self.registry, self.records, self.clock)
-        await self.jobs.start()
-        change, context = partial(error_of, self.hub, self.registry), client_context(self.authority.certificate)
-        self.registry_jobs = RegistryJobs(
-            self.hub, self.registry, self.records, change, context, self.clock, os.urandom
-        )
-        await self.registry_jobs.start()
-        deps = ServiceDependencies(
-            hub=self.hub,
-            registry=self.registry,
-            policies=self.policies,
-            events=self.events,
-            uploads=uploads,
-            deployments=deployments,
-            rollouts=self.rollouts,
-            jobs=self.jobs,
-            registry_jobs=self.registry_jobs,
-            endpoints=self.endpoints,
-            groups=self.groups,
-            provisioning=self.provisioning,
-            clock=self.clock,
-        )
-        app = with_storage(service_app(deps), objects_app(self.blobs, {ACCOUNT: [key]}, self.clock), ACCOUNT)
-        self._http = HttpServer(app, listener, self._certificate, (mqtt_tunnel(self.hub),), asks_clients=True)
-        await self._http.start()
+        async with AsyncExitStack() as stack:
+            self.records = SqliteRecords.open(self._folder / "records.db")
+            stack.push_async_callback(self.records.close)
+            self.blobs = BlobFiles(self.records, self._folder / "objects", self.clock)
+            self.services = await open_services(self._surroundings(), stack)
+            context = server_context(self._certificate.cert_path, self._certificate.key_path)
+            ask_for_certificate(context)
+            mqtt = await serve_mqtt(self.hub, self.address, PORT, context)
+            await self.services.endpoints.start()
+            stack.push_async_callback(self.services.endpoints.close)
+            stack.callback(mqtt.close)
+            objects = objects_app(self.blobs, {ACCOUNT: [STORAGE_KEY]}, self.clock)
+            app = with_storage(service_app(self.services), objects, ACCOUNT)
+            http = HttpServer(app, listener, self._certificate, (mqtt_tunnel(self.hub),), asks_clients=True)
+            await stack.enter_async_context(http)
+            self._running = stack.pop_all()
 
     async def stop(self) -> None:
         """End everything; what is on disk stays."""
-        if self._mqtt is None or self._http is None:
-            return
-        await self._http.stop()
-        await self.jobs.close()
-        await self.registry_jobs.close()
-        self._mqtt.close()
-        await self.rollouts.close()
-        await self.endpoints.close()
-        await self.hub.close()
-        await self.events.close()
-        await self.records.close()
-        self._mqtt = self._http = None
+        running, self._running = self._running, AsyncExitStack()
+        await running.aclose()
+
+    def _surroundings(self) -> CloudSurroundings:
+        return CloudSurroundings(
+            name=self.address,
+            records=self.records,
+            event_log=SegmentLog.open(self._folder / "events"),
+            queue_log=SegmentLog.open(self._folder / "queues"),
+            grants=StoreGrants(self.blobs, ACCOUNT, STORAGE_KEY, lambda: f"{self.host}/{ACCOUNT}"),
+            own_storage=self.own_storage,
+            trust=client_context(self.authority.certificate),
+            hub_events=self._hub_events,
+            device_terms=self._device_terms,
+            login_limits=self._login_limits,
+            endpoint_rules=self.endpoint_rules,
+            clock=self.clock,
+        )
+
+    @property
+    def hub(self) -> Hub:
+        return self.services.hub
+
+    @property
+    def registry(self) -> Registry:
+        return self.services.registry
+
+    @property
+    def policies(self) -> Policies:
+        return self.services.policies
+
+    @property
+    def events(self) -> Events:
+        return self.services.events
+
+    @property
+    def rollouts(self) -> Rollouts:
+        return self.services.rollouts
+
+    @property
+    def authorities(self) -> Authorities:
+        return self.services.provisioning.authorities
+
+    @property
+    def provisioning(self) -> Provisioning:
+        return self.services.provisioning
+
+    @property
+    def jobs(self) -> Jobs:
+        return self.services.jobs
+
+    @property
+    def registry_jobs(self) -> RegistryJobs:
+        return self.services.registry_jobs
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self.services.endpoints
+
+    @property
+    def groups(self) -> ConsumerGroups:
+        return self.services.groups
 
     def own_storage(self) -> StorageClient:
         """A client of the object store that the test has put into `storage`."""
