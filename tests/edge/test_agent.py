@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hotori.edge.agent import observe
+from hotori.reconcile.modules import ObservedState
+from hotori.runtimes.module_runtime import Health, ModuleObservation, ModuleState
 from tests.edge.parts import Cloud, Device, image, manifest, module_document
 
 
@@ -259,3 +263,10 @@ async def test_secrets_of_registries_are_not_reported(tmp_path: Path) -> None:
         report = await device.settle()
 
     assert "do-not-show" not in str(report)
+
+
+def test_a_module_that_runs_and_is_sick_is_unhealthy_to_the_planner() -> None:
+    seen = ModuleObservation("camera", ModuleState.RUNNING, "image", "print", health=Health.UNHEALTHY)
+    assert observe(seen).state is ObservedState.UNHEALTHY
+    assert observe(replace(seen, health=Health.STARTING)).state is ObservedState.RUNNING
+    assert observe(replace(seen, state=ModuleState.FAILED)).state is ObservedState.FAILED

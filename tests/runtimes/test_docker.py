@@ -14,16 +14,20 @@ from typing import Any
 import pytest
 
 from hotori.images.image import Layer
+from hotori.images.image_files import ImageFiles
+from hotori.images.registry import registry_app
 from hotori.model.image_reference import ImageReference
 from hotori.model.json import JsonObject
 from hotori.model.manifest import RegistryCredential
 from hotori.model.secret import Secret
-from hotori.net.ports import port_owner
+from hotori.net.authority import Authority
+from hotori.net.http import HttpServer
+from hotori.net.ports import bind, port_owner
 from hotori.problems import Problem
 from hotori.runtimes.docker import DockerRuntime, DockerSettings
 from hotori.runtimes.engine import Engine
 from hotori.runtimes.module_runtime import Health, ModuleLaunch, ModuleObservation, ModuleState
-from hotori.testing.engines import TestEngine
+from hotori.testing.engines import TestEngine, dockerd
 from hotori.testing.registry_server import TinyImages, registry_server
 from hotori.testing.runtime_suite import WAITS, RuntimeSuite, observed, until_logged, until_state
 from tests.engine_fixtures import PORT, remove_all
@@ -323,6 +327,52 @@ class TestDockerd(EngineSuite):
         problem = await self.refused(runtime, image, options)
         assert problem.code == code
         assert value in f"{problem.title()} {problem.cause()}"
+
+    async def test_a_registry_beyond_loopback_must_prove_who_it_is(
+        self, runtime: DockerRuntime, tmp_path: Path
+    ) -> None:
+        """The gateway's address is this machine's, and no loopback: there dockerd wants TLS, and a known authority."""
+        gateway = await runtime.gateway()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(answer, gateway, 0) as plain_server:
+            port = plain_server.sockets[0].getsockname()[1]
+            with pytest.raises(Problem) as plain:
+                await runtime.pull(ImageReference.parse(f"{gateway}:{port}/tiny:1.0"), None)
+        certificate = Authority.open(tmp_path / "authority").issue_server((gateway,))
+        app = registry_app(ImageFiles(tmp_path / "tls"), None)
+        async with HttpServer(app, bind(gateway, 0, "registry"), certificate) as server:
+            with pytest.raises(Problem) as untrusted:
+                await runtime.pull(ImageReference.parse(f"{gateway}:{server.port}/tiny:1.0"), None)
+        assert (plain.value.code, untrusted.value.code) == ("registry-without-tls", "certificate-untrusted")
+
+
+async def test_an_engine_on_a_full_disk_is_told_so(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    docker_engine: TestEngine,
+    engine_images: TinyImages,
+) -> None:
+    """A second dockerd, with its data on a disk of 30 MB. Its folder's name is short, since sockets are in it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", str(disk))
+    assert await (await asyncio.create_subprocess_exec(*mount)).wait() == 0
+    try:
+        image = await engine_images.script(WAITS, more={"big": os.urandom(40 << 20)})
+        with dockerd(tmp_path_factory.mktemp("full"), {"data-root": str(disk)}) as engine:
+            runtime = DockerRuntime(Engine(engine.address), DockerSettings("device", tmp_path / "runtime"))
+            with pytest.raises(Problem) as caught:
+                await runtime.pull(image, None)
+            await runtime.close()
+    finally:
+        await (await asyncio.create_subprocess_exec("umount", "--lazy", str(disk))).wait()
+    assert caught.value.code == "module-disk-full"
+    assert "no space left on device" in caught.value.evidence[0]
 
 
 class TestPodman(EngineSuite):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hotori import __version__
+from hotori.diagnosis.evidence import blot
 from hotori.diagnosis.fold import fold
 from hotori.edge.deployment import OK, Deployment, Judgement
 from hotori.edge.own_twin import key_safe
@@ -17,7 +18,7 @@ from hotori.model.manifest import LAST_IN_ORDER, ModuleSpec
 from hotori.problems import Problem
 from hotori.reconcile.restart import RestartState
 from hotori.reconcile.runtime_status import RuntimeStatus
-from hotori.runtimes.module_runtime import ModuleObservation
+from hotori.runtimes.module_runtime import Health, ModuleObservation
 
 _CHUNK = 512
 _LONGEST = 1000
@@ -84,7 +85,7 @@ class AgentReport:
 
 
 def module_document(module: ModuleReport) -> JsonObject:
-    """One module's entry. `problems` and `nextAttemptTimeUtc` are additions of ours."""
+    """One module's entry. `health`, `problems` and `nextAttemptTimeUtc` are additions of ours."""
     spec, seen = module.spec, module.observation
     document: JsonObject = {
         "version": spec.version,
@@ -108,6 +109,8 @@ def module_document(module: ModuleReport) -> JsonObject:
     }
     if spec.startup_order != LAST_IN_ORDER:
         document["startupOrder"] = spec.startup_order
+    if seen and seen.health is not Health.NONE:
+        document["health"] = {"status": seen.health.value, "output": blot(seen.health_output)}
     if module.next_attempt:
         document["nextAttemptTimeUtc"] = iso_time(module.next_attempt)
     if module.problems:

@@ -113,7 +113,10 @@ def _engine(
     try:
         _await_listener(path, process, log)
         with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://engine", timeout=60.0) as client:
-            client.get("/_ping").raise_for_status()
+            try:
+                client.get("/_ping").raise_for_status()
+            except httpx.HTTPError as error:
+                raise _not_started(log) from error
             yield TestEngine(name, f"unix://{path}", folder, process.pid)
             _clear(client)
     finally:
@@ -129,8 +132,12 @@ def _await_listener(path: str, process: subprocess.Popen[bytes], log: Path) -> N
             if probe.connect_ex(path) == 0:
                 return
         time.sleep(0.05)
+    raise _not_started(log)
+
+
+def _not_started(log: Path) -> EngineMissingError:
     last = log.read_text(errors="replace").splitlines()[-5:]
-    raise EngineMissingError(f"it does not start here: {' | '.join(last)}")
+    return EngineMissingError(f"it does not start here: {' | '.join(last)}")
 
 
 def _clear(client: httpx.Client) -> None:
