@@ -34,6 +34,7 @@ async def serve(folder: Path, address: str, above: Endpoint) -> None:
         upstream = Upstream(edge.hub, above, options=OPTIONS, catch_up=1e6)
         await upstream.start()
         queues = edge.hub.queues
+        queues.page = 100  # so that starts read pages too
         say(
             pid=os.getpid(),
             seconds=time.monotonic() - begun,

@@ -144,10 +144,10 @@ async def test_what_no_route_took_is_counted_by_sender_across_crashes_and_trims(
     """5.3"""
     queues = await stores.open()
     for number in range(30):
-        await queues.unrouted.submit(Identity("edge-1", "camera" if number % 3 else None))
+        await queues.submit_unrouted(Identity("edge-1", "camera" if number % 3 else None))
     await queues._checkpoint()
     await accept(queues, b"x", "a/x")
-    await queues.unrouted.submit(SENDER)
+    await queues.submit_unrouted(SENDER)
     await stores.crash()
 
     queues = await stores.open()
@@ -242,6 +242,57 @@ async def test_a_start_does_not_read_again_what_was_settled(stores: Stores) -> N
     queues = await stores.open()
     assert (queues._log.first, await queues._saved_floor()) == (0, 8)
     assert await take(queues, "a/x", 2) == [b"8", b"9"]
+
+
+async def test_a_start_reads_pages_of_what_waits_instead_of_the_log(stores: Stores) -> None:
+    queues = await stores.open()
+    queues.page = 10
+    for round_ in range(6):
+        for number in range(10 * round_, 10 * round_ + 10):
+            await accept(queues, b"%d" % number, *["a/x", "b/y"][: 1 + number % 2], route=f"route-{number % 3}")
+        await take(queues, "a/x", 3)
+        out = queues.queue("a/x").take(0.0)
+        await queues._grow_pages()
+        assert out is not None
+        queues.queue("a/x").give_back(out)
+    await take(queues, "b/y", 4)
+    await queues._checkpoint()
+    await accept(queues, b"60", "a/x", route="route-0")
+    await take(queues, "a/x", 1)
+    before = queues.accounts()
+    await stores.crash()
+
+    queues = await stores.open()
+    assert queues._pages.end == 60
+    total = queues.total("a")
+    assert total == Counters(accepted=61, delivered=18, pending=43)
+    assert sorted(account.counters.accepted for account in queues.accounts()) == sorted(
+        account.counters.accepted for account in before
+    )
+    assert await take(queues, "a/x", 43) == [b"%d" % number for number in range(18, 61)]
+    assert await take(queues, "b/y", 26) == [b"%d" % number for number in range(9, 60, 2)]
+    await queues._checkpoint()
+    await queues._grow_pages()
+    assert await queues._records.list("queue-index") == []
+
+
+async def test_pages_of_a_log_that_was_begun_anew_are_let_go(tmp_path: Path) -> None:
+    shelf = Shelf()
+    queues = Queues(MemoryLog(shelf), MemoryRecords(shelf))
+    queues.page = 5
+    await queues.start()
+    for _ in range(20):
+        await accept(queues, b"old", "a/x")
+    await queues._grow_pages()
+    await queues.close()
+
+    queues = Queues(MemoryLog(Shelf()), MemoryRecords(shelf))
+    await queues.start()
+    assert queues.counters()["a/x"] == Counters(accepted=20, dropped=20, lost=20)
+    assert await queues._records.list("queue-index") == []
+    await accept(queues, b"new", "a/x")
+    assert await take(queues, "a/x", 1) == [b"new"]
+    await queues.close()
 
 
 async def test_an_entry_that_is_no_message_is_told_and_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:

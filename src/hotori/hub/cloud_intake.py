@@ -43,7 +43,7 @@ class CloudIntake:
     def _unrouted(self, message: Message) -> asyncio.Future[int]:
         if self._routes.fallback or message.sender is None:
             return self._events.submit(message)
-        return self._queues.unrouted.submit(message.sender)
+        return self._queues.submit_unrouted(message.sender)
 
     def _submit(self, message: Message, destinations: tuple[Destination, ...]) -> asyncio.Future[int]:
         deliveries = tuple(

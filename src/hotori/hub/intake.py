@@ -50,7 +50,7 @@ class RoutingIntake:
         if routed is not None:
             return routed
         assert message.sender is not None
-        return self._queues.unrouted.submit(message.sender)
+        return self._queues.submit_unrouted(message.sender)
 
     def route(self, message: Message, source: str) -> asyncio.Future[int] | None:
         """As `submit`, for a message from another source than its sender's own; None where no route takes it."""

@@ -11,7 +11,7 @@ import heapq
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotori.hub.account import Counters
 from hotori.hub.envelope import FOR_EVER
@@ -52,6 +52,13 @@ class LaneCursor:
     expired: int = 0
     dropped: int = 0
     lost: int = 0
+
+    def fitting(self, end: int) -> LaneCursor:
+        """The cursor, or where the log has lost its end since: one for which what comes from there on is new."""
+        if self.upto <= end:
+            return self
+        gaps = tuple((first, min(last, end)) for first, last in self.gaps if first < end)
+        return replace(self, upto=end, front=min(self.front, end), gaps=gaps)
 
 
 class Lane:
@@ -178,6 +185,13 @@ class Lane:
         yield from (offset for offset, _ in self._back)
         yield from self._offsets[self._start :]
 
+    def pending_between(self, first: int, end: int) -> tuple[array[int], array[float]]:
+        """Offsets and expiries of what is pending there, in order."""
+        early = sorted((item.offset, item.expires) for item in self._items() if first <= item.offset < end)
+        begin, stop = (bisect_left(self._offsets, offset, self._start) for offset in (first, end))
+        offsets, expires = array("Q", (offset for offset, _ in early)), array("d", (life for _, life in early))
+        return offsets + self._offsets[begin:stop], expires + self._expires[begin:stop]
+
     def begin_anew(self, upto: int) -> None:
         """Forget everything; the log's entries below `upto` are not this lane's any more."""
         self._begin(LaneCursor(self.route, self.priority, upto, upto))
@@ -208,6 +222,19 @@ class Lane:
             self._offsets.append(offset)
             self._expires.append(expires)
 
+    def replay_page(self, offsets: array[int], expires: array[float], first: int) -> None:
+        """Entries from the offset `first` on that were pending once, of which the cursor knows all."""
+        begin = bisect_left(offsets, max(first, self._restored_front))
+        for offset, life in zip(offsets[:begin], expires[:begin], strict=True):
+            if offset >= first:
+                self.replay(offset, life)
+        if self._gaps:
+            for offset, life in zip(offsets[begin:], expires[begin:], strict=True):
+                self.replay(offset, life)
+        else:
+            self._offsets += offsets[begin:]
+            self._expires += expires[begin:]
+
     def replayed(self) -> int:
         """The log was read to its end: what it has lost is counted as dropped, so that all adds up; how many."""
         lost = len(self) - len(self._back) - (len(self._offsets) - self._start)
@@ -225,6 +252,10 @@ class Lane:
         self._early, self._gaps = frozenset(cursor.early), list(cursor.gaps)
         self._offsets, self._expires, self._start = array("Q"), array("d"), 0
         self._back, self._out = [], {}
+
+    def _items(self) -> Iterator[Item]:
+        yield from self._out.values()
+        yield from (item for _, item in self._back)
 
     def _next(self) -> Item | None:
         if self._back:

@@ -15,7 +15,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -23,6 +22,7 @@ from hotori.hub.account import Account, Counters
 from hotori.hub.envelope import Delivery, decode_deliveries, decode_envelope, encode_envelope
 from hotori.hub.lane import Item, LaneCursor
 from hotori.hub.queue import Queue
+from hotori.hub.queue_index import PAGE, QueueIndex
 from hotori.hub.room import Held, Room
 from hotori.hub.store_limits import StoreLimits, drop_oldest
 from hotori.hub.unrouted import Unrouted
@@ -98,15 +98,18 @@ class Queues:
         self._groups: dict[str, tuple[Queue, ...]] = {}
         self._listeners: dict[str, Callable[[Queue], None]] = {}
         self._appending: deque[tuple[asyncio.Future[int], tuple[Delivery, ...]]] = deque()
-        self._indexed = 0
+        self._indexed = self._floor_saved = 0
         self.unrouted = Unrouted(log, records)
+        self._pages = QueueIndex(records)
+        self.page = PAGE
+        """So many entries of the log, about, are read at a start."""
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Read the cursors, and the log into the queues."""
         for record in await self._saved():
             cursors = msgspec.msgpack.decode(record.value, type=tuple[LaneCursor, ...])
-            self.queue(record.key).restore(_fitting(cursor, self._log.next) for cursor in cursors)
+            self.queue(record.key).restore(cursor.fitting(self._log.next) for cursor in cursors)
         await self.unrouted.load()
         await self._replay()
         self._keeper = asyncio.create_task(self._keep(), name="queue keeper")
@@ -127,11 +130,13 @@ class Queues:
             return self.room.hold(data, deliveries)
         self.room.left -= len(data)
         appended = self._log.submit(data)
-        # One callback for all that is written together: the one of the oldest looks at those behind it.
-        first = not self._appending
-        self._appending.append((appended, deliveries))
-        if first:
-            self._index_or_wait()
+        self._append(appended, deliveries)
+        return appended
+
+    def submit_unrouted(self, sender: Identity) -> asyncio.Future[int]:
+        """Begin to count a message that no route takes; when the future is done, it is counted durably."""
+        appended = self._log.submit(self.unrouted.noted(sender))
+        self._append(appended, ())
         return appended
 
     def queue(self, endpoint: str) -> Queue:
@@ -207,6 +212,13 @@ class Queues:
         """The accounts of a group together."""
         return sum((queue.counters for queue in self.group(group)), Counters())
 
+    def _append(self, appended: asyncio.Future[int], deliveries: tuple[Delivery, ...]) -> None:
+        """One callback for all that is written together: the one of the oldest looks at those behind it."""
+        first = not self._appending
+        self._appending.append((appended, deliveries))
+        if first:
+            self._index_or_wait()
+
     def _index_or_wait(self, _: asyncio.Future[int] | None = None) -> None:
         """Put what the log has into its queues, in the log's order, and come again for the rest."""
         appending, queues = self._appending, self._queues
@@ -216,18 +228,24 @@ class Queues:
                 appended.add_done_callback(self._index_or_wait)
                 return
             appending.popleft()
-            if appended.cancelled():
-                continue
-            if (error := appended.exception()) is not None:
-                self.room.refused(error)
+            if appended.cancelled() or (error := appended.exception()) is not None:
+                self._not_appended(deliveries, None if appended.cancelled() else error)
                 continue
             offset = appended.result()
             self._indexed = offset + 1
+            if not deliveries:
+                self.unrouted.appended(offset)
             for endpoint, priority, expires, route in deliveries:
                 queue = queues.get(endpoint)
                 if queue is None:
                     queue = self.queue(endpoint)
                 queue.add(offset, priority, expires, route)
+
+    def _not_appended(self, deliveries: tuple[Delivery, ...], error: BaseException | None) -> None:
+        if not deliveries:
+            self.unrouted.appended(None)
+        if error is not None:
+            self.room.refused(error)
 
     async def _saved(self) -> list[Record]:
         saved = batch = await self._records.list(COLLECTION)
@@ -243,7 +261,8 @@ class Queues:
 
     async def _replay(self) -> None:
         """Read what the log still holds of pending messages into the queues."""
-        offset = max(self._log.first, await self._saved_floor())
+        floor = max(self._log.first, await self._saved_floor())
+        offset = await self._pages.load(floor, self._log.next, self.queue)
         while batch := await self._log.read(offset, _REPLAY_BATCH):
             for entry in batch:
                 self._replay_entry(entry)
@@ -276,6 +295,7 @@ class Queues:
                 whole = self._clock() - saved >= WHOLE_SECONDS
                 saved = self._clock() if whole else saved
                 await self._checkpoint(whole=whole)
+                await self._grow_pages()
                 await self._relieve()
             except Problem as problem:
                 logger.error("The queues' cursors could not be saved: %s", problem)
@@ -307,11 +327,20 @@ class Queues:
             await self._save(cursors, floor)
         await self._log.trim(floor)
 
+    async def _grow_pages(self) -> None:
+        """Spare the next start the reading of what was accepted since the last page."""
+        if self._indexed - self._pages.end >= self.page:
+            page = self._pages.page(self._queues.values(), self._indexed)
+            await self._checkpoint(whole=True)
+            await self._pages.grow(page)
+        await self._pages.trim(self._floor_saved)
+
     async def _save(self, cursors: Sequence[tuple[str, bytes]], floor: int) -> None:
         saving = (self._records.put(COLLECTION, endpoint, cursor) for endpoint, cursor in cursors)
         await asyncio.gather(*saving, self.unrouted.save())
         # After the cursors: they must know all that is settled below.
         await self._records.put(*_FLOOR, b"%d" % floor)
+        self._floor_saved = floor
 
     async def _relieve(self) -> None:
         """Make room where there is none, and let in those who wait for it."""
@@ -371,11 +400,3 @@ class Queues:
         expired = sum(queue.sweep(now) for queue in self._queues.values())
         if expired:
             logger.info("%d messages waited longer than their time to live", expired)
-
-
-def _fitting(cursor: LaneCursor, end: int) -> LaneCursor:
-    """The cursor, or where the log has lost its end since: one for which what comes from there on is new."""
-    if cursor.upto <= end:
-        return cursor
-    gaps = tuple((first, min(last, end)) for first, last in cursor.gaps if first < end)
-    return replace(cursor, upto=end, front=min(cursor.front, end), gaps=gaps)

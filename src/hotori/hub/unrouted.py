@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import deque
 from collections.abc import Mapping
-from functools import partial
 
 import msgspec
 
@@ -33,6 +32,7 @@ class Unrouted:
         self.changed = False
         self._log, self._records = log, records
         self._saved = _Saved(0, {})
+        self._noted: deque[Identity] = deque()
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -50,15 +50,16 @@ class Unrouted:
         if entry.offset >= self._saved.upto:
             self._count(decode_unrouted(entry.data), entry.offset)
 
-    def submit(self, sender: Identity) -> asyncio.Future[int]:
-        """Count one more; the future is done, with NOWHERE, once that is durable."""
-        nowhere: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        appended = self._log.submit(encode_unrouted(sender))
-        if appended.done():
-            self._appended(sender, nowhere, appended)
-        else:
-            appended.add_done_callback(partial(self._appended, sender, nowhere))
-        return nowhere
+    def noted(self, sender: Identity) -> bytes:
+        """What is to be appended to the log for one more; then comes `appended`, in the order of these calls."""
+        self._noted.append(sender)
+        return encode_unrouted(sender)
+
+    def appended(self, offset: int | None) -> None:
+        """It is durable at this offset; None where it was refused."""
+        sender = self._noted.popleft()
+        if offset is not None:
+            self._count(sender, offset)
 
     async def save(self) -> None:
         """Let the log's entries up to here be trimmed. Raises the problems of records."""
@@ -70,17 +71,6 @@ class Unrouted:
         except Problem:
             self.changed = True
             raise
-
-    def _appended(self, sender: Identity, nowhere: asyncio.Future[int], appended: asyncio.Future[int]) -> None:
-        if nowhere.done():
-            return
-        if appended.cancelled():
-            nowhere.cancel()
-        elif (error := appended.exception()) is not None:
-            nowhere.set_exception(error)
-        else:
-            self._count(sender, appended.result())
-            nowhere.set_result(NOWHERE)
 
     def _count(self, sender: Identity, offset: int) -> None:
         counts = self._saved.counts
