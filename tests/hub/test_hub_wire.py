@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +15,7 @@ from hotori.hub.connection import Connection
 from hotori.hub.events import Event
 from hotori.model.identity import Identity
 from hotori.model.message import MAX_SIZE, Message
+from hotori.mqtt.encoder import encode
 from hotori.mqtt.packets import (
     Connack,
     Connect,
@@ -28,7 +31,8 @@ from hotori.mqtt.packets import (
     Will,
 )
 from hotori.mqtt.topics import DESIRED_CHANGES, METHOD_CALLS, TWIN_RESPONSES, Telemetry
-from hotori.testing.small_hub import SmallHub
+from hotori.testing.addresses import loopback_address
+from hotori.testing.small_hub import BookDirectory, SmallHub
 from hotori.testing.wire_client import WireClient
 
 DEVICE, OTHER, CAMERA = Identity("dev-1"), Identity("dev-2"), Identity("edge-1", "camera")
@@ -105,6 +109,20 @@ async def test_packets_behind_connect_are_taken_once_it_is_admitted(cloud: Small
     assert (await client.expect(Puback)).packet_id == 7
     await client.expect(Pingresp)
     await client.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_both_versions_of_tls_are_spoken(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """1.1, trap 9: a widely used client pins 1.2"""
+    async with SmallHub(tmp_path / "hub", loopback_address(), BookDirectory("dev-1")) as hub:
+        context = hub.client_context()
+        assert context is not None
+        context.minimum_version = context.maximum_version = version
+        reader, writer = await asyncio.open_connection(hub.address, hub.port, ssl=context)
+        writer.write(encode(introduction(hub)))
+        assert await reader.readexactly(4) == encode(Connack(False, 0))
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_puback_is_sent_when_the_message_is_in_the_log(cloud: SmallHub) -> None:
@@ -324,6 +342,16 @@ async def test_the_will_is_published_when_the_client_drops_off(cloud: SmallHub) 
     will: Event = await asyncio.wait_for(anext(events), 5)
     assert (will.message.body, will.message.sender) == (b"gone", DEVICE)
     assert will.message.properties == {"a": "b", "iothub-MessageType": "Will"}
+    await events.aclose()
+
+
+async def test_a_retained_will_is_published_once_with_its_flag(cloud: SmallHub) -> None:
+    """1.2, 1.4: nothing is retained"""
+    events = cloud.events.subscribe("latest")
+    client = await WireClient.connect(cloud, DEVICE, will=Will(EVENTS, b"gone", 1, retain=True))
+    await client.close()
+    will: Event = await asyncio.wait_for(anext(events), 5)
+    assert will.message.properties == {"mqtt-retain": "true", "iothub-MessageType": "Will"}
     await events.aclose()
 
 
