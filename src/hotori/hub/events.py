@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from hotori.hub.envelope import decode_envelope, encode_envelope
 from hotori.model.message import Message
+from hotori.problems import Problem
 from hotori.store.log import Entry, Log
 
 _BATCH = 256
@@ -55,6 +56,11 @@ class Events:
     def size(self) -> int:
         """Bytes on disk."""
         return self._log.size
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with the log: events that the disk has lost, an end that a crash tore."""
+        return self._log.problems
 
     def submit(self, message: Message) -> asyncio.Future[int]:
         """Begin to append; the future is the event's offset, once it is durable."""
