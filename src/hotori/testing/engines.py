@@ -106,6 +106,8 @@ def _engine(
     name: str, command: Sequence[str], folder: Path, path: str, environment: Mapping[str, str]
 ) -> Iterator[TestEngine]:
     log = folder / f"{name}.log"
+    # Tests that are killed take the engine with them.
+    command = [_program("setpriv"), "--pdeathsig", "TERM", *command]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env={**os.environ, **environment}, start_new_session=True
