@@ -10,12 +10,14 @@ from hotori.edge.agent import Agent, AgentParts
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.scope import ScopeDirectory, ScopeRules
+from hotori.edge.watched_runtime import CallLimits
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.hub.auth_chain import AuthChain
 from hotori.hub.registration import own_scope
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
+from hotori.reconcile.restart import RestartRules
 from hotori.store.memory import MemoryRecords
 from hotori.store.records import Records
 from hotori.testing.small_hub import key_for
@@ -150,6 +152,8 @@ class Device:
         )
         self.scope = ScopeDirectory(DEVICE, KEY, cloud, self.records, self.clock, ScopeRules())
         self.folder = folder
+        self.rules = RestartRules()
+        self.limits = CallLimits()
         self.reports: list[JsonObject] = []
 
     async def __aenter__(self) -> Device:
@@ -164,6 +168,9 @@ class Device:
             store=DeploymentStore(self.records),
             clock=self.clock,
             architecture="x86_64",
+            rules=self.rules,
+            limits=self.limits,
+            look=0.05,
         )
         self.agent = Agent(parts, self.reports.append)
         await self.agent.load()

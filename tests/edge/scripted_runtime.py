@@ -13,7 +13,7 @@ from hotori.problems import Problem
 from hotori.problems.images import IMAGE_ABSENT, IMAGE_NOT_FOUND
 from hotori.problems.modules import MODULE_UNKNOWN
 from hotori.runtimes.changes import Changes
-from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleState, ModuleUsage, Progress
+from hotori.runtimes.module_runtime import Health, ModuleLaunch, ModuleObservation, ModuleState, ModuleUsage, Progress
 
 
 class ScriptedRuntime:
@@ -25,7 +25,9 @@ class ScriptedRuntime:
         self.verbs: list[str] = []
         """What was done, as `verb name`, in order."""
         self.gates: dict[str, asyncio.Event] = {}
-        """Pulls of these references wait until their event is set."""
+        """Pulls of these references, and verbs by their words (`start camera`), wait until their event is set."""
+        self.checked: set[str] = set()
+        """Modules with a health check: they start as `starting`."""
         self._clock = clock
         self._images: dict[str, str] = {}
         self._modules: dict[str, ModuleObservation] = {}
@@ -37,8 +39,7 @@ class ScriptedRuntime:
     ) -> str:
         text = str(image)
         self.verbs.append(f"pull {text}")
-        if gate := self.gates.get(text):
-            await gate.wait()
+        await self._gate(text)
         if text not in self.registry:
             raise Problem(IMAGE_NOT_FOUND, image=text, name=image.name, missing=image.selector, tags="none")
         self._images[text] = self.registry[text]
@@ -57,9 +58,13 @@ class ScriptedRuntime:
 
     async def start(self, name: str) -> None:
         self.verbs.append(f"start {name}")
+        await self._gate(f"start {name}")
         seen = self._seen(name)
         if seen.state is not ModuleState.RUNNING:
-            self._modules[name] = replace(seen, state=ModuleState.RUNNING, started_at=self._clock(), exit_code=0)
+            health = Health.STARTING if name in self.checked else Health.NONE
+            self._modules[name] = replace(
+                seen, state=ModuleState.RUNNING, started_at=self._clock(), exit_code=0, health=health
+            )
 
     async def stop(self, name: str, grace: float = 10.0) -> None:
         self.verbs.append(f"stop {name}")
@@ -74,6 +79,7 @@ class ScriptedRuntime:
         self._logs.pop(name, None)
 
     async def observe(self) -> list[ModuleObservation]:
+        await self._gate("observe")
         return [self._modules[name] for name in sorted(self._modules)]
 
     def changes(self) -> AsyncIterator[str]:
@@ -81,6 +87,7 @@ class ScriptedRuntime:
 
     async def logs(self, name: str, tail: int | None = None) -> bytes:
         self._seen(name)
+        await self._gate(f"logs {name}")
         lines = self._logs[name].splitlines(keepends=True)
         return b"".join(lines if tail is None else lines[-tail:] if tail else [])
 
@@ -92,6 +99,15 @@ class ScriptedRuntime:
 
     async def close(self) -> None:
         return None
+
+    def feel(self, name: str, health: Health, words: str = "") -> None:
+        """Let the module's health check say so."""
+        self._modules[name] = replace(self._seen(name), health=health, health_output=words)
+        self._changes.tell(name)
+
+    async def _gate(self, words: str) -> None:
+        if gate := self.gates.get(words):
+            await gate.wait()
 
     def write(self, name: str, text: str) -> None:
         """Let the module write."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hotori.edge.agent import observe
+from hotori.edge.health import observe
 from hotori.reconcile.modules import ObservedState
 from hotori.runtimes.module_runtime import Health, ModuleObservation, ModuleState
 from tests.edge.parts import Cloud, Device, image, manifest, module_document
@@ -268,5 +268,5 @@ async def test_secrets_of_registries_are_not_reported(tmp_path: Path) -> None:
 def test_a_module_that_runs_and_is_sick_is_unhealthy_to_the_planner() -> None:
     seen = ModuleObservation("camera", ModuleState.RUNNING, "image", "print", health=Health.UNHEALTHY)
     assert observe(seen).state is ObservedState.UNHEALTHY
-    assert observe(replace(seen, health=Health.STARTING)).state is ObservedState.RUNNING
+    assert observe(replace(seen, health=Health.STARTING)).state is ObservedState.STARTING
     assert observe(replace(seen, state=ModuleState.FAILED)).state is ObservedState.FAILED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +11,7 @@ from hotori.model.manifest import PullPolicy, RestartPolicy, Status
 from hotori.reconcile.modules import DesiredModule, ObservedModule, ObservedState
 from hotori.reconcile.plan import Plan, plan
 from hotori.reconcile.restart import RestartRules, RestartState
-from hotori.reconcile.steps import CreateModule, PullImage, RemoveModule, StartModule, StopModule
+from hotori.reconcile.steps import AwaitHealth, CreateModule, PullImage, RemoveModule, StartModule, StopModule
 from tests.reconcile.world import World, desired, observed
 
 RULES = RestartRules()
@@ -174,3 +176,62 @@ def test_no_module_is_stopped_for_a_replacement_before_its_image_is_there(world:
             pulled.add(step.module)
         elif isinstance(step, StopModule) and step.module in made.to_replace:
             assert step.module in pulled or world.desired[step.module].pull_policy is PullPolicy.NEVER
+
+
+@given(worlds(), st.data())
+def test_an_interruption_anywhere_touches_nothing_that_was_to_be_left_alone(world: World, data: st.DataObject) -> None:
+    made = settle(world)
+    before = {name: module for name, module in world.modules.items() if name in made.left_alone}
+    world.perform(made.steps[: data.draw(st.integers(0, len(made.steps)))])
+
+    assert {name: module for name, module in world.modules.items() if name in made.left_alone} == before
+
+
+@given(worlds(), st.data())
+def test_where_an_image_is_not_to_be_had_the_former_module_stays_as_it_was(world: World, data: st.DataObject) -> None:
+    before = dict(world.modules)
+    missing = {module.image for module in world.desired.values() if data.draw(st.booleans())}
+    failed = world.perform_without(missing, settle(world).steps)
+
+    assert {name: before.get(name) for name in failed} == {name: world.modules.get(name) for name in failed}
+    world.perform(settle(world).steps)
+    assert settle(world).steps == ()
+
+
+def test_what_starts_in_a_later_group_waits_for_the_health_of_the_earlier_ones() -> None:
+    made = plan_for([desired("first", order=0), desired("second", order=1)], [])
+
+    assert [type(step) for step in made.groups[0]] == [PullImage, CreateModule, StartModule]
+    assert [type(step) for step in made.groups[1]] == [PullImage, AwaitHealth, CreateModule, StartModule]
+    assert [step.of for step in made.steps if isinstance(step, AwaitHealth)] == [("first",)]
+
+
+def test_a_module_whose_check_is_still_to_pass_is_waited_for_after_an_interruption() -> None:
+    first, second = desired("first", order=0), desired("second", order=1)
+    young = observed(first, ObservedState.STARTING, started_at=LATER - 100)
+    aged = observed(first, ObservedState.STARTING, started_at=LATER - 120)
+
+    assert [type(step) for step in plan_for([first, second], [young]).steps][:2] == [PullImage, AwaitHealth]
+    assert [type(step) for step in plan_for([first, second], [aged]).steps][:2] == [PullImage, CreateModule]
+
+
+@st.composite
+def young_worlds(draw: st.DrawFn) -> World:
+    """Modules that were started a moment ago, in any state."""
+    world = draw(worlds())
+    return replace(
+        world, modules={name: replace(module, started_at=LATER - 1) for name, module in world.modules.items()}
+    )
+
+
+@given(young_worlds())
+def test_waits_are_for_earlier_orders_alone_and_come_before_the_old_module_is_stopped(world: World) -> None:
+    made = settle(world)
+
+    for index, step in enumerate(made.steps):
+        if isinstance(step, AwaitHealth):
+            order = world.desired[step.module].startup_order
+            assert all(world.desired[name].startup_order < order for name in step.of)
+            earlier = [type(other) for other in made.steps[:index] if other.module == step.module]
+            assert set(earlier) <= {PullImage}
+            assert any(isinstance(other, StartModule) and other.module == step.module for other in made.steps[index:])

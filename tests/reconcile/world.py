@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from hotori.model.manifest import LAST_IN_ORDER, ModuleSpec, PullPolicy, RestartPolicy, Status
 from hotori.reconcile.modules import DesiredModule, ObservedModule, ObservedState
-from hotori.reconcile.steps import CreateModule, PullImage, RemoveModule, StartModule, Step, StopModule
+from hotori.reconcile.steps import AwaitHealth, CreateModule, PullImage, RemoveModule, StartModule, Step, StopModule
 
 
 def desired(
@@ -45,8 +45,20 @@ class World:
         for step in steps:
             self.take(step)
 
+    def perform_without(self, missing: set[str], steps: Iterable[Step]) -> set[str]:
+        """Perform them as a performer does where these images are not to be had; the modules cut off by that."""
+        failed: set[str] = set()
+        for step in steps:
+            if isinstance(step, PullImage) and step.image in missing:
+                failed.add(step.module)
+            elif step.module not in failed:
+                self.take(step)
+        return failed
+
     def take(self, step: Step) -> None:
         match step:
+            case AwaitHealth(of=awaited):
+                assert awaited, "a wait for nobody"
             case PullImage(image=image):
                 self.images.add(image)
             case CreateModule(module=name, fingerprint=fingerprint):

@@ -10,23 +10,25 @@ from typing import Protocol
 
 from hotori.edge.deployment import FAILED, OK, Deployment, DeploymentStore, Judgement
 from hotori.edge.endings import Endings
+from hotori.edge.health import health_problems, observe
 from hotori.edge.module_environment import Surroundings, module_environment
 from hotori.edge.performer import Outcome, Performer
-from hotori.edge.report import AgentReport, ModuleReport
+from hotori.edge.report import AgentReport, ModuleReport, problem_documents
 from hotori.edge.step_table import Orders
+from hotori.edge.watched_runtime import CallLimits, WatchedRuntime, bounded
 from hotori.hub.registration import Registration
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.manifest import AgentConfig, ModuleSpec, RegistryCredential
 from hotori.problems import Problem
 from hotori.problems.module_ends import MODULE_RESTARTING
-from hotori.reconcile.modules import DesiredModule, ObservedModule, ObservedState
+from hotori.reconcile.modules import DesiredModule
 from hotori.reconcile.plan import Plan, plan
 from hotori.reconcile.restart import RestartRules, RestartState
 from hotori.reconcile.runtime_status import RuntimeStatus, runtime_status
 from hotori.reconcile.steps import StartModule
 from hotori.reconcile.verdict import Verdict
-from hotori.runtimes.module_runtime import Health, ModuleObservation, ModuleRuntime, ModuleState
+from hotori.runtimes.module_runtime import ModuleObservation, ModuleRuntime, ModuleState
 
 _log = logging.getLogger(__name__)
 _LOOK = 2.0
@@ -68,6 +70,7 @@ class AgentParts:
     clock: Callable[[], float]
     architecture: str = ""
     rules: RestartRules = field(default_factory=RestartRules)
+    limits: CallLimits = field(default_factory=CallLimits)
     look: float = _LOOK
     credentials: tuple[RegistryCredential, ...] = ()
     """Of the device itself; those of the manifest go before them."""
@@ -82,8 +85,9 @@ class Agent:
 
     def __init__(self, parts: AgentParts, publish: Callable[[JsonObject], None]) -> None:
         self._parts, self._publish = parts, publish
-        self._performer = Performer(parts.runtime, self._done)
-        self._endings = Endings(parts.runtime, settled=parts.rules.unit)
+        self._runtime = WatchedRuntime(parts.runtime, parts.limits)
+        self._performer = Performer(self._runtime, self._done)
+        self._endings = Endings(self._runtime, settled=parts.rules.unit)
         self._current = Deployment()
         self._latest = Deployment()
         self._memory: dict[str, RestartState] = {}
@@ -131,13 +135,16 @@ class Agent:
 
     async def _listen(self) -> None:
         """Look as soon as something happens to a module."""
-        async for _ in self._parts.runtime.changes():
+        async for _ in self._runtime.changes():
             self.wake()
 
     async def _look_again_and_again(self) -> None:
         while True:
             try:
                 await self.look()
+            except Problem as problem:
+                _log.error("the agent's look at its modules failed: %s: %s", problem.title(), problem.cause())
+                self._publish_with(problem)
             except Exception:  # noqa: BLE001 - the agent's one guard: a fault of one pass must not end the device
                 _log.exception("the agent's look at its modules failed; it looks again")
             try:
@@ -148,12 +155,17 @@ class Agent:
             self._wake.clear()
 
     async def look(self) -> Plan:
-        """One pass: take up a new deployment, observe, plan, begin the steps, report. The plan it followed."""
-        await self._take_up()
-        now = self._parts.clock()
+        """One pass: take up a new deployment, observe, plan, begin the steps, report. The plan it followed.
+
+        Raises `agent-stuck` where something in it hangs, and what the engine's faults mean.
+        """
+        own, now = self._parts.limits.own, self._parts.clock()
+        async with bounded("take up the deployment", own):
+            await self._take_up()
         desired = self._resolve()
-        await self._parts.sockets.serve(desired)
-        observations = {seen.name: seen for seen in await self._parts.runtime.observe()}
+        async with bounded("serve the sockets of the modules", own):
+            await self._parts.sockets.serve(desired)
+        observations = {seen.name: seen for seen in await self._runtime.observe()}
         await self._endings.look(observations.values(), now)
         made = self._plan(desired, observations, now)
         folders = {name: self._parts.sockets.folder(name) for name in desired}
@@ -169,8 +181,8 @@ class Agent:
     async def close(self, grace: float = 10.0) -> None:
         """Stop every module (contract 3.2: at the agent's end all are stopped) and what is under way."""
         await self._performer.close()
-        running = [seen.name for seen in await self._parts.runtime.observe() if seen.state is ModuleState.RUNNING]
-        stops = (self._parts.runtime.stop(name, grace) for name in running)
+        running = [seen.name for seen in await self._runtime.observe() if seen.state is ModuleState.RUNNING]
+        stops = (self._runtime.stop(name, grace) for name in running)
         for name, failed in zip(running, await asyncio.gather(*stops, return_exceptions=True), strict=True):
             if failed is not None:
                 _log.error("module %s was not stopped: %s", name, failed)
@@ -235,6 +247,12 @@ class Agent:
         if outcome.last:
             self.wake()
 
+    def _publish_with(self, problem: Problem) -> None:
+        """The last report, with what keeps the agent from making the next one."""
+        troubles = [problem] if self._latest.problem is None else [self._latest.problem, problem]
+        self.report = {**self.report, "problems": problem_documents(troubles)}
+        self._publish(self.report)
+
     def _report(self, made: Plan, observations: Mapping[str, ModuleObservation]) -> None:
         self._judged = self._judge_deployment(made)
         troubles = [self._latest.problem] if self._latest.problem else []
@@ -276,29 +294,18 @@ class Agent:
             why=f"{type(step).__name__}: {step.why}" if step else verdict.why if verdict else "its identity is awaited",
             observation=seen,
             memory=memory,
-            problems=self._problems(name, memory),
+            problems=self._problems(name, memory, seen),
             next_attempt=waits,
         )
 
-    def _problems(self, name: str, memory: RestartState) -> tuple[Problem, ...]:
+    def _problems(self, name: str, memory: RestartState, seen: ModuleObservation | None) -> tuple[Problem, ...]:
         found = list(self._endings.problems(name))
         failed = self._failed.get(name)
         if failed and failed.problem:
             # A start that fails is an ending too; who tried to start it knows more than its log.
             found = [failed.problem] if isinstance(failed.step, StartModule) else [*found, failed.problem]
+        if seen:
+            found.extend(health_problems(seen, self._parts.clock(), self._parts.rules))
         if memory.count >= self._parts.rules.many:
             found.append(Problem(MODULE_RESTARTING, module=name, count=memory.count))
         return tuple(found)
-
-
-def observe(seen: ModuleObservation) -> ObservedModule:
-    """A runtime's observation in the planner's words."""
-    sick = seen.state is ModuleState.RUNNING and seen.health is Health.UNHEALTHY
-    return ObservedModule(
-        seen.name,
-        ObservedState.UNHEALTHY if sick else ObservedState(seen.state.value),
-        seen.fingerprint,
-        started_at=seen.started_at,
-        exited_at=seen.exited_at,
-        exit_code=seen.exit_code,
-    )

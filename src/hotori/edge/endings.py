@@ -48,9 +48,12 @@ class Endings:
         return known is None or known.exited_at != seen.exited_at
 
     async def _find(self, seen: ModuleObservation) -> tuple[Problem, ...]:
-        log = await self._runtime.logs(seen.name, _TAIL)
-        return findings(
-            ExitEvidence(
-                seen.name, seen.exit_code, seen.out_of_memory, seen.error, log.decode("utf-8", errors="replace")
-            )
-        )
+        """A log that is not to be had is a trouble of this module, and of no other."""
+        log: bytes = b""
+        troubles: tuple[Problem, ...] = ()
+        try:
+            log = await self._runtime.logs(seen.name, _TAIL)
+        except Problem as problem:
+            troubles = (problem,)
+        text = log.decode("utf-8", errors="replace")
+        return *findings(ExitEvidence(seen.name, seen.exit_code, seen.out_of_memory, seen.error, text)), *troubles

@@ -11,10 +11,11 @@ from hotori.edge.step_table import PERFORM, Orders
 from hotori.problems import Problem
 from hotori.problems.module_ends import MODULE_FAULT
 from hotori.reconcile.plan import Plan
-from hotori.reconcile.steps import PullImage, Step
+from hotori.reconcile.steps import AwaitHealth, PullImage, Step
 from hotori.runtimes.module_runtime import ModuleRuntime
 
 _log = logging.getLogger(__name__)
+_IDLE = (PullImage, AwaitHealth, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Performer:
 
     async def abandon_pulls(self) -> None:
         """End the chains that wait or fetch: a new deployment may want another image. Half a step is never left."""
-        ended = [chain for module, chain in self._chains.items() if isinstance(self._at.get(module), PullImage | None)]
+        ended = [chain for module, chain in self._chains.items() if isinstance(self._at.get(module), _IDLE)]
         await _cancel(ended)
 
     async def close(self) -> None:

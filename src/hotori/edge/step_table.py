@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hotori.model.image_reference import ImageReference
 from hotori.model.manifest import RegistryCredential
 from hotori.reconcile.modules import DesiredModule
-from hotori.reconcile.steps import CreateModule, PullImage, RemoveModule, StartModule, Step, StopModule
-from hotori.runtimes.module_runtime import ModuleLaunch, ModuleRuntime
+from hotori.reconcile.steps import AwaitHealth, CreateModule, PullImage, RemoveModule, StartModule, Step, StopModule
+from hotori.runtimes.module_runtime import Health, ModuleLaunch, ModuleObservation, ModuleRuntime, ModuleState
+
+_log = logging.getLogger(__name__)
+_LOOK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,24 @@ async def _pull(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
     assert isinstance(step, PullImage)
     image = ImageReference.parse(step.image)
     await runtime.pull(image, orders.credential(image))
+
+
+async def _await_health(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
+    """Its time coming to an end is no failure: the module is started all the same."""
+    assert isinstance(step, AwaitHealth)
+    try:
+        async with asyncio.timeout(step.within):
+            while any(_to_be_awaited(seen) for seen in await runtime.observe() if seen.name in step.of):  # noqa: ASYNC110 - the port is looked at
+                await asyncio.sleep(_LOOK)
+    except TimeoutError:
+        _log.warning("%s starts although %s: %g s have passed", step.module, step.why, step.within)
+
+
+def _to_be_awaited(seen: ModuleObservation) -> bool:
+    """Whether it has a health check, and does not run and pass it."""
+    return seen.health is not Health.NONE and (
+        seen.state is not ModuleState.RUNNING or seen.health is not Health.HEALTHY
+    )
 
 
 async def _create(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
@@ -60,6 +83,7 @@ async def _remove(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
 
 PERFORM: Mapping[type[Step], Callable[[ModuleRuntime, Step, Orders], Awaitable[None]]] = {
     PullImage: _pull,
+    AwaitHealth: _await_health,
     CreateModule: _create,
     StartModule: _start,
     StopModule: _stop,

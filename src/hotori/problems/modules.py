@@ -1,6 +1,6 @@
 """Problems of modules that run on a device."""
 
-from hotori.problems import module_ends
+from hotori.problems import module_ends, upkeep
 from hotori.problems.kind import Kind, Words
 
 LOGS_REFUSED = Kind(
@@ -162,4 +162,5 @@ KINDS: tuple[Kind, ...] = (
     CREATE_OPTIONS_INVALID,
     MODULE_UNKNOWN,
     *module_ends.KINDS,
+    *upkeep.KINDS,
 )

@@ -58,6 +58,8 @@ class ObservedState(StrEnum):
     CREATED = "created"
     """Made, and never started."""
     RUNNING = "running"
+    STARTING = "starting"
+    """Running, and its own health check has yet to pass."""
     UNHEALTHY = "unhealthy"
     """Running, and its own health check fails."""
     STOPPED = "stopped"
@@ -67,7 +69,7 @@ class ObservedState(StrEnum):
 
     @property
     def alive(self) -> bool:
-        return self in (ObservedState.RUNNING, ObservedState.UNHEALTHY)
+        return self in (ObservedState.RUNNING, ObservedState.STARTING, ObservedState.UNHEALTHY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hotori.model.manifest import PullPolicy, Status
 from hotori.reconcile.modules import DesiredModule, ObservedModule
 from hotori.reconcile.restart import RestartRules, RestartState
+from hotori.reconcile.start_order import wait_for_health
 from hotori.reconcile.steps import CreateModule, PullImage, RemoveModule, StartModule, Step, StopModule
 from hotori.reconcile.verdict import Bucket, Verdict, judge
 
@@ -81,7 +82,10 @@ def plan(
     now: float,
     rules: RestartRules,
 ) -> Plan:
-    """Decide for every module and put the steps in order (contract 3.2)."""
+    """Decide for every module and put the steps in order (contract 3.2).
+
+    Beyond the contract, a startup group waits for the health checks of the groups before it.
+    """
     nothing = RestartState()
     verdicts = {
         name: judge(desired.get(name), observed.get(name), memory.get(name, nothing), now, rules)
@@ -93,7 +97,7 @@ def plan(
         steps = tuple(_steps(verdict, desired.get(name), observed.get(name)))
         if steps:
             groups.setdefault(order, []).extend(steps)
-    return Plan(verdicts, tuple(tuple(groups[order]) for order in sorted(groups)))
+    return Plan(verdicts, wait_for_health(groups, desired, observed, now, rules.healthy))
 
 
 _BEFORE_ALL = -1

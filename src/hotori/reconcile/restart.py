@@ -13,13 +13,15 @@ class RestartRules:
 
     The wait before restart n (from 0) is `unit` times 2^n, `longest` at most. Running for `proven` makes the
     past forgotten. After `many` restarts the module is reported as failed, and is still tried every
-    `longest`: a device in the field must not give up in silence.
+    `longest`: a device in the field must not give up in silence. `healthy` is how long modules of later startup
+    groups wait for the health checks of earlier ones.
     """
 
     unit: float = 10.0
     longest: float = 300.0
     proven: float = 600.0
     many: int = 20
+    healthy: float = 120.0
 
     def wait(self, count: int) -> float:
         """Seconds to wait after the end, or the failure, number `count`."""

@@ -43,4 +43,17 @@ class RemoveModule:
     why: str
 
 
-Step: TypeAlias = PullImage | CreateModule | StartModule | StopModule | RemoveModule
+@dataclass(frozen=True, slots=True)
+class AwaitHealth:
+    """Wait until no health check of the modules `of` is still to pass, `within` seconds at most, then go on.
+
+    It comes before `module` is started, and before the old one is stopped.
+    """
+
+    module: str
+    of: tuple[str, ...]
+    within: float
+    why: str
+
+
+Step: TypeAlias = PullImage | AwaitHealth | CreateModule | StartModule | StopModule | RemoveModule

@@ -76,6 +76,8 @@ def _wanted_running(
 ) -> Verdict:
     if observed.state is ObservedState.RUNNING:
         return Verdict(Bucket.UNCHANGED, "running, as desired")
+    if observed.state is ObservedState.STARTING:
+        return Verdict(Bucket.UNCHANGED, "running, and its health check is still to pass")
     if observed.state is ObservedState.CREATED:
         return Verdict(Bucket.START, "it is desired running and was never started")
     if not _policy_restarts(desired.restart_policy, observed.state):
