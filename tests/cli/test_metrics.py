@@ -23,8 +23,11 @@ def url() -> Iterator[str]:
     one, two = Family("one_total", Kind.COUNTER, "x").add(1, id='a"b'), Family("two", Kind.GAUGE, "y").add(2.5)
     ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
+    async def families() -> list[Family]:
+        return [one, two]
+
     async def serve() -> None:
-        async with HttpServer(metrics_app(lambda: [one, two], {"edge_device": "edge-1"}), listener):
+        async with HttpServer(metrics_app(families, {"edge_device": "edge-1"}), listener):
             ready.set()
             await stop.wait()
 

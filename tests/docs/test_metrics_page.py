@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("hub/hub_metrics.py", "hub/process_metrics.py", "hub/service_api/metrics.py", "edge/agent_metrics.py")
-NAME = re.compile(r'"((?:hotori|edgehub|edgeAgent|process)_[A-Za-z_]+)"')
+SOURCES = (
+    "hub/hub_metrics.py",
+    "hub/upstream_metrics.py",
+    "hub/process_metrics.py",
+    "hub/service_api/metrics.py",
+    "edge/agent_metrics.py",
+)
+NAME = re.compile(r'"((?:hotori|edgehub|edgeAgent|edgeagent|process)_[A-Za-z_]+)"')
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -82,6 +82,9 @@ class ScriptedRuntime:
         await self._gate("observe")
         return [self._modules[name] for name in sorted(self._modules)]
 
+    async def owns(self, name: str, pid: int) -> bool:
+        return name in self._modules
+
     def changes(self) -> AsyncIterator[str]:
         return self._changes.listen()
 

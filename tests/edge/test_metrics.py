@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from hotori.edge.agent_metrics import AgentMeters
 from hotori.edge.main import run_edge
 from hotori.edge.metrics import PORT, MetricsListener
+from hotori.edge.performer import Outcome
 from hotori.hub.metrics import exposition
 from hotori.net.ports import bind
 from hotori.problems import Problem
+from hotori.reconcile.steps import PullImage, StartModule
+from hotori.runtimes.module_runtime import ModuleUsage
 from hotori.testing.addresses import loopback_address
 from tests.edge.test_main import a_config, an_enrolment
 
@@ -48,6 +52,10 @@ async def test_metrics_are_served_on_their_port_with_the_common_labels(tmp_path:
     total = next(value for sample, value in found["edgeAgent_total_memory_bytes"] if sample["module_name"] == "host")
     used = next(value for sample, value in found["edgeAgent_used_memory_bytes"] if sample["module_name"] == "host")
     assert 0 < used < total
+    assert found["hotori_queues_disk_cap_bytes"][0][1] > found["hotori_queues_disk_bytes"][0][1] >= 0
+    assert found["edgehub_offline_count_total"][0] == ({**labels, "id": "edge-1"}, 1)
+    assert found["edgehub_operation_retry_total"][0][0]["operation"] == "connect"
+    assert found["hotori_upstream_connected"][0][1] == 0
     assert found["edgeAgent_total_disk_space_bytes"][0][1] >= found["edgeAgent_available_disk_space_bytes"][0][1] > 0
 
 
@@ -58,6 +66,42 @@ def test_a_port_that_is_taken_matters_only_where_it_was_asked_for() -> None:
         with pytest.raises(Problem) as met:
             MetricsListener(port=PORT).bind(address)
     assert met.value.code == "port-in-use"
+
+
+def test_what_a_module_uses_is_told_and_its_share_of_the_machine_from_the_second_look_on() -> None:
+    """7.3"""
+    meters = AgentMeters(100.0)
+    usages = {"camera": ModuleUsage(processor=1.0, memory=4096, processes=2, received=7)}
+    first = samples(exposition(meters.use(usages, 100.0), {}).decode())
+    assert "edgeAgent_used_cpu_percent" not in first
+    assert first["edgeAgent_used_memory_bytes"] == [({"module_name": "camera"}, 4096)]
+    assert first["edgeAgent_created_pids_total"] == [({"module_name": "camera"}, 2)]
+    assert first["edgeAgent_total_network_in_bytes"] == [({"module_name": "camera"}, 7)]
+    assert "edgeAgent_total_disk_read_bytes" not in first
+    later = {"camera": replace(usages["camera"], processor=1.0 + 5.0 * (os.cpu_count() or 1))}
+    second = samples(exposition(meters.use(later, 110.0), {}).decode())
+    shares = {(each["module_name"]): value for each, value in second["edgeAgent_used_cpu_percent_sum"]}
+    assert shares["camera"] == pytest.approx(50.0)
+    assert shares["host"] >= 0
+
+
+def test_steps_calls_and_deployments_are_counted() -> None:
+    """7.3"""
+    meters = AgentMeters(0.0)
+    meters.stepped(Outcome(PullImage("camera", "new", "camera:1"), None, last=False, seconds=2.5))
+    meters.stepped(Outcome(StartModule("camera", "new"), None, last=True, seconds=0.5))
+    meters.called("ping")
+    meters.called("ping")
+    meters.deploying(7, 10.0)
+    meters.seen({"lastDesiredVersion": 6, "lastDesiredStatus": {"code": 200}}, 12.0)
+    meters.seen({"lastDesiredVersion": 7, "lastDesiredStatus": {"code": 200}}, 14.0)
+    meters.seen({"lastDesiredVersion": 7, "lastDesiredStatus": {"code": 200}}, 20.0)
+    found = samples(exposition(meters.families(), {}).decode())
+    latencies = {each["command"]: value for each, value in found["edgeAgent_command_latency_seconds"]}
+    assert latencies == {"prepareUpdate": 2.5, "start": 0.5}
+    assert found["edgeAgent_module_prepare_update_total"][0][1] == 1
+    assert found["edgeagent_direct_method_invocations_count"] == [({"method_name": "ping"}, 2)]
+    assert found["edgeAgent_deployment_time_seconds"] == [({}, 4.0)]
 
 
 def report(status: str, runtime: str, started: str, exited: str) -> Any:

@@ -13,13 +13,15 @@ from azure.iot.device import Message as SdkMessage
 from prometheus_client.parser import text_string_to_metric_families
 
 from hotori.hub.hub_metrics import account_families, edge_hub_families
-from hotori.hub.meters import Meters, Summary
+from hotori.hub.meters import Meters
 from hotori.hub.metrics import Family, Kind, exposition
 from hotori.model.identity import Identity
 from hotori.model.manifest import RouteSpec
 from hotori.model.message import Message
+from hotori.model.summary import Summary
 from hotori.net.tls import client_context
 from hotori.routing.router import Router
+from hotori.sdk.connection import HubConnection
 from hotori.testing.addresses import loopback_address
 from hotori.testing.cloud_hub import CloudHub
 from hotori.testing.small_hub import BookDirectory, SmallHub
@@ -92,6 +94,61 @@ async def test_an_edge_hub_tells_what_an_unmodified_module_did(edge: SmallHub) -
         }
         (pending,) = (v for sample, v in found["hotori_route_pending_messages"] if sample["route"] == route)
         assert outcomes["accepted"] == outcomes["delivered"] + outcomes["expired"] + outcomes["dropped"] + pending
+
+
+def connection(edge: SmallHub, identity: Identity) -> HubConnection:
+    async def token(expiry: int) -> str:
+        return edge.token(identity, expiry)
+
+    return HubConnection(edge.endpoint, edge.name, identity, token)
+
+
+async def test_twins_refusals_and_the_way_to_a_module_are_told(edge: SmallHub) -> None:
+    """7.3"""
+    sender, receiver = connection(edge, CAMERA), connection(edge, CLASSIFIER)
+    got = asyncio.Event()
+
+    async def take(name: str, message: Message) -> None:
+        got.set()
+
+    receiver.on_input(take)
+    async with asyncio.timeout(20), receiver, sender:
+        await sender.twin()
+        await sender.report({"a": 1})
+        await sender.send(Message(b"x", output="a"))
+        await got.wait()
+        while not edge.hub.meters.sending:
+            await asyncio.sleep(0.01)
+    edge.directory.disable(CAMERA.parent())
+    async with asyncio.timeout(20), connection(edge, CAMERA):
+        while not edge.hub.meters.refused:
+            await asyncio.sleep(0.01)
+    found = parsed(exposition([*edge_hub_families(edge.hub), *account_families(edge.hub)], {}).decode())
+    camera = {"id": "edge-1/camera"}
+    assert found["edgehub_gettwin_total"] == [({**camera, "source": "edge_hub"}, 1)]
+    assert found["edgehub_gettwin_duration_seconds_count"] == [({**camera, "source": "edge_hub"}, 1)]
+    assert found["edgehub_reported_properties_update_duration_seconds_count"][0][1] == 1
+    ((way, count),) = found["edgehub_message_send_duration_seconds_count"]
+    assert (way["to"], way["to_route_input"], count) == ("edge-1/classifier", "i", 1)
+    ((refused, _),) = found["edgehub_client_connect_failed_total"]
+    assert refused == {**camera, "reason": "identity-disabled"}
+    assert found["hotori_queues_disk_bytes"][0][1] > 0
+
+
+def test_names_that_strangers_make_up_do_not_fill_the_memory() -> None:
+    meters = Meters()
+    for number in range(5000):
+        meters.refuse(str(number) + "x" * 1000, "identity-unknown")
+    assert sum(meters.refused.values()) == 5000
+    assert len(meters.refused) <= 4097
+    assert max(len(client) for client, _ in meters.refused) <= 256
+
+
+def test_a_name_that_comes_up_twice_is_told_once_with_both_samples() -> None:
+    twice = [Family("x", Kind.GAUGE, "x").add(1, id="a"), Family("x", Kind.GAUGE, "x").add(2, id="b")]
+    text = exposition(twice, {}).decode()
+    assert text.count("# TYPE x gauge") == 1
+    assert parsed(text) == {"x": [({"id": "a"}, 1), ({"id": "b"}, 2)]}
 
 
 async def test_the_cloud_tells_who_may_ask(tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ class AgentParts:
     look: float = _LOOK
     credentials: tuple[RegistryCredential, ...] = ()
     """Of the device itself; those of the manifest go before them."""
+    stepped: Callable[[Outcome], None] = lambda _: None
+    """Told what became of each step."""
 
 
 class Agent:
@@ -233,6 +235,7 @@ class Agent:
     def _done(self, outcome: Outcome) -> None:
         """A step ended."""
         name, now = outcome.step.module, self._parts.clock()
+        self._parts.stepped(outcome)
         memory = self._memory.get(name, RestartState())
         if outcome.problem:
             self._failed[name] = outcome

@@ -22,7 +22,7 @@ Answer: TypeAlias = tuple[int, Json]
 
 @dataclass(frozen=True, slots=True)
 class AgentMethods:
-    """Answers calls. `restarted` is told of a module that is being restarted by hand."""
+    """Answers calls. `restarted` is told of a module that is being restarted by hand, `called` of each call."""
 
     runtime: ModuleRuntime
     modules: Callable[[], Iterable[str]]
@@ -32,12 +32,14 @@ class AgentMethods:
     device: str
     uploader: Uploader
     tasks: Tasks
+    called: Callable[[str], None] = lambda _: None
 
     async def call(self, name: str, payload: Json) -> Answer:
         """Status and payload; never raises for what a caller can do wrong."""
         method = _METHODS.get(name.lower())
         if method is None:
             return 400, {"message": f"{name} is not a method of the agent; there are {', '.join(_NAMES)}"}
+        self.called(name.lower())
         try:
             return await method(self, payload)
         except BadRequestError as error:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from hotori.edge.agent import Agent, AgentParts
 from hotori.edge.agent_methods import AgentMethods
-from hotori.edge.agent_metrics import AgentMeters, machine_families
+from hotori.edge.agent_metrics import AgentMeters, machine_families, usages_of
 from hotori.edge.control import Control
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.enrolment import EnrolmentFile
@@ -42,6 +42,7 @@ from hotori.hub.queues import Queues
 from hotori.hub.service_api.edge import edge_app
 from hotori.hub.service_api.parent import Parent
 from hotori.hub.upstream import CATCH_UP, UPSTREAM_OPTIONS, Upstream
+from hotori.hub.upstream_metrics import upstream_families
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import Json, JsonObject
 from hotori.model.secret import Secret
@@ -156,9 +157,14 @@ class EdgeDevice:
             await stack.enter_async_context(control.server(socket_folder(self._parts.data)))
             await self._work(until)
 
-    def metrics(self) -> Iterator[Family]:
+    async def metrics(self) -> list[Family]:
         """What Prometheus is told (contract 7.3)."""
+        usages = await usages_of(self._parts.runtime, self.agent.specs)
+        return [*self._families(), *self._agent_meters.use(usages, self._parts.clock())]
+
+    def _families(self) -> Iterator[Family]:
         yield from edge_hub_families(self.hub)
+        yield from upstream_families(self.hub, self.upstream)
         yield from account_families(self.hub)
         yield from self._agent_meters.families()
         yield from machine_families(self._parts.data, self._parts.clock() - self._agent_meters.began)
@@ -220,6 +226,7 @@ class EdgeDevice:
             rules=parts.rules.restart,
             look=parts.rules.look,
             credentials=parts.enrolment.registries,
+            stepped=self._agent_meters.stepped,
         )
 
     def _answer_methods(self, hub: str) -> None:
@@ -241,6 +248,7 @@ class EdgeDevice:
             device=self.identity.device,
             uploader=uploader,
             tasks=self._tasks,
+            called=self._agent_meters.called,
         )
         self.upstream.answer_methods(Identity(self.identity.device, EDGE_AGENT), methods.call)
         hub_methods = HubMethods(lambda: self._intake.router, self.hub.queues, self.scope.want)
@@ -256,6 +264,7 @@ class EdgeDevice:
         return registration.primary if registration else None
 
     def _deployed(self, desired: JsonObject, version: int) -> None:
+        self._agent_meters.deploying(version, self._parts.clock())
         self.agent.deploy(desired, version)
 
     def _configured(self, desired: JsonObject, version: int) -> None:

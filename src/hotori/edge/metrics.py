@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -40,10 +40,10 @@ class MetricsListener:
             return None
 
 
-def metrics_app(families: Callable[[], Iterable[Family]], labels: dict[str, str]) -> Starlette:
+def metrics_app(families: Callable[[], Awaitable[Iterable[Family]]], labels: dict[str, str]) -> Starlette:
     """The application; `labels` stand on every sample."""
 
     async def metrics(_: Request) -> Response:
-        return Response(exposition(families(), labels), media_type=CONTENT_TYPE)
+        return Response(exposition(await families(), labels), media_type=CONTENT_TYPE)
 
     return Starlette(routes=[Route("/metrics", metrics)])

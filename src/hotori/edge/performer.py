@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,11 +21,12 @@ _IDLE = (PullImage, AwaitHealth, type(None))
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one step; `problem` where it failed. `last` marks the end of its module's chain."""
+    """What became of one step, and how long it took; `problem` where it failed. `last` ends its module's chain."""
 
     step: Step
     problem: Problem | None
     last: bool
+    seconds: float = 0.0
 
 
 class Performer:
@@ -77,8 +79,10 @@ class Performer:
                 await asyncio.wait(before)
             for index, step in enumerate(steps):
                 self._at[module] = step
+                began = time.monotonic()
                 problem = await self._take(step, orders)
-                self._tell(Outcome(step, problem, last=problem is not None or index == len(steps) - 1))
+                last = problem is not None or index == len(steps) - 1
+                self._tell(Outcome(step, problem, last, time.monotonic() - began))
                 if problem:
                     return
         finally:

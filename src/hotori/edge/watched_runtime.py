@@ -93,5 +93,9 @@ class WatchedRuntime:
         async with bounded(f"usage of {name}", self._limits.look):
             return await self._runtime.usage(name)
 
+    async def owns(self, name: str, pid: int) -> bool:
+        async with bounded(f"owner of process {pid}", self._limits.look):
+            return await self._runtime.owns(name, pid)
+
     async def close(self) -> None:
         await self._runtime.close()

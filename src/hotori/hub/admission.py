@@ -34,7 +34,8 @@ class Refused:
 class Admissions:
     """Judges CONNECT packets. The last refusals are kept, newest last, for whoever shows them.
 
-    `host` is the edge device that it judges for; None in the cloud.
+    `host` is the edge device that it judges for; None in the cloud. `note` is told who was refused, and the
+    problem's code.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Admissions:
         host: str | None = None,
         vouchers: Vouchers | None = None,
         limits: LoginLimits | None = None,
+        note: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self.refused: deque[Refused] = deque(maxlen=_REMEMBERED)
         self.vouchers = vouchers or Vouchers()
         self._failed = FailedLogins(limits or LoginLimits())
+        self._note = note
         self._directory = directory
         self._names = names
         self._clock = clock
@@ -113,6 +116,7 @@ class Admissions:
     async def refuse(self, refusal: Refusal, address: str, who: str) -> ConnackCode:
         """Log and remember a refusal; the code to answer with, after a while where too many came before it."""
         now = self._clock()
+        self._note(who, refusal.problem.code)
         if refusal.code is not ConnackCode.SERVER_UNAVAILABLE and self._too_many(address, who, now):
             await asyncio.sleep(self._failed.limits.delay)
             return ConnackCode.SERVER_UNAVAILABLE

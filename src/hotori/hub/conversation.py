@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,7 @@ class Conversation:
             self._publish_or_hold(self._last_words)
 
     async def _answer_twin(self, request: str) -> None:
+        began = time.perf_counter()
         try:
             twin = await self._hub.twins.get(self.session.identity)
         except TwinNotReadyError:
@@ -140,6 +142,7 @@ class Conversation:
         else:
             body: JsonObject = {"desired": twin.desired.document(), "reported": twin.reported.document()}
             self._head.tell_twin(200, request, body, None)
+            self._hub.meters.twin_read(self.session.identity, began)
 
     async def _tell_whole(self) -> None:
         with contextlib.suppress(TwinNotReadyError):  # it is told once the twin has come
@@ -151,6 +154,7 @@ class Conversation:
         if isinstance(patch, str):
             self._refuse_patch(request, 400, patch)
             return
+        began = time.perf_counter()
         try:
             twin = await self._hub.twins.patch_reported(self.session.identity, patch)
         except TwinNotReadyError:
@@ -160,6 +164,7 @@ class Conversation:
             self._refuse_patch(request, status, f"{problem}. {problem.cause()}")
         else:
             self._head.tell_twin(204, request, None, twin.reported.version)
+            self._hub.meters.report_kept(self.session.identity, began)
 
     def _refuse_patch(self, request: str, status: int, why: str) -> None:
         self._head.tell_twin(status, request, {"errorCode": status, "message": why}, None)
@@ -173,7 +178,8 @@ class Conversation:
             group, terms = module_group(identity.module), self._hub.input_terms
         else:
             return None
-        return Courier(self._hub.queues, group, self.session, self._head, terms, self._hub.clock, window)
+        sent = self._hub.meters.sent
+        return Courier(self._hub.queues, group, self.session, self._head, terms, self._hub.clock, window, sent)
 
     def _publish_or_hold(self, will: Message) -> None:
         delay = min(self._delay, self.session.expiry)

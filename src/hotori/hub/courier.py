@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from hotori.hub.head import Ending, Head
 from hotori.hub.lane import Item
+from hotori.hub.meters import SAMPLED
 from hotori.hub.outcome import Outcome
 from hotori.hub.queue import NOTHING_URGENT, Queue
 from hotori.hub.queues import Queues
@@ -41,7 +42,10 @@ class _Parcel(NamedTuple):
 
 
 class Courier:
-    """Between one group of queues and one connection. Order is kept for each queue, by priority, then age."""
+    """Between one group of queues and one connection. Order is kept for each queue, by priority, then age.
+
+    `sent` is told, of one message in 64, its endpoint and after how many seconds it was acknowledged.
+    """
 
     def __init__(
         self,
@@ -52,9 +56,11 @@ class Courier:
         terms: Terms,
         clock: Callable[[], float],
         window: int = WINDOW,
+        sent: Callable[[str, float], None] = lambda *_: None,
     ) -> None:
         self._queues, self._group, self._session = queues, group, session
         self._head, self._terms, self._clock, self._window = head, terms, clock, window
+        self._sent = sent
         self._loop = asyncio.get_running_loop()
         self._out: dict[int, _Parcel] = {}
         self._round: asyncio.Handle | None = None
@@ -76,6 +82,8 @@ class Courier:
         if parcel is not None:
             self._session.release(parcel.queue.endpoint, parcel.item.offset)
             parcel.queue.deliver(parcel.item)
+            if not parcel.item.offset % SAMPLED:
+                self._sent(parcel.queue.endpoint, self._loop.time() - parcel.due + self._terms.patience)
             self.wake()
 
     def refuse(self, packet_id: int) -> None:

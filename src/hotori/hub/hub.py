@@ -76,7 +76,7 @@ class Hub:
         self.takeovers = Takeovers(clock)
         self.meters = Meters()
         self.methods = Methods(self.sessions, self.meters.method)
-        self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits)
+        self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits, self.meters.refuse)
         self.connections: set[Carrier] = set()
         self.counter: Counter | None = None
         """Who serves those that come to the same port and mean somebody else."""

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from hotori.hub.account import Account
 from hotori.hub.hub import Hub
+from hotori.hub.meters import Meters
 from hotori.hub.metrics import Family, Kind
+from hotori.hub.queues import Queues
 from hotori.model.identity import Identity
 
 _OUTCOMES = ("accepted", "delivered", "expired", "dropped")
@@ -27,14 +29,28 @@ def account_families(hub: Hub) -> Iterator[Family]:
     for sender, count in hub.queues.unrouted.counts.items():
         unrouted.add(count, id=sender)
     yield from (messages, pending, unrouted)
+    yield from _store(hub.queues)
     yield Family("hotori_connected_clients", Kind.GAUGE, "Clients that are connected").add(len(hub.connections))
+
+
+def _store(queues: Queues) -> Iterator[Family]:
+    yield Family("hotori_queues_disk_bytes", Kind.GAUGE, "The queues on disk").add(queues.size)
+    cap = Family("hotori_queues_disk_cap_bytes", Kind.GAUGE, "Beyond it senders wait, or the oldest messages go")
+    yield cap.add(queues.limits.capacity)
+    full = Family("hotori_queues_full_in_seconds", Kind.GAUGE, "Until the queues are full, where they grow")
+    if (left := queues.room.full_in) is not None:
+        full.add(left)
+    yield full
 
 
 def edge_hub_families(hub: Hub) -> Iterator[Family]:
     """`edgehub_*` (contract 7.3). A queue tells its sender only where it has one: `from` may be empty."""
     yield from _traffic(hub)
     yield from _queues(hub.queues.accounts(), hub.device or "")
+    yield _sending(hub.meters, hub.device or "")
     yield from _clients(hub)
+    yield from _refusals(hub)
+    yield from _twins(hub.meters)
 
 
 def _traffic(hub: Hub) -> Iterator[Family]:
@@ -55,8 +71,11 @@ def _traffic(hub: Hub) -> Iterator[Family]:
         dropped.add(count, **_from(identity), reason="no_route")
     for account in hub.queues.accounts():
         if account.counters.expired:
-            dropped.add(account.counters.expired, **_from(_sender(account)), reason="ttl_expiry")
-    yield from (received, sizes, stored, dropped)
+            dropped.add(account.counters.expired, **_from(_sender(account.endpoint)), reason="ttl_expiry")
+    unacknowledged = Family("edgehub_messages_unack_total", Kind.COUNTER, "Messages that could not be stored")
+    for each, count in meters.unstored.items():
+        unacknowledged.add(count, **_from(str(each)), reason="storage_failure")
+    yield from (received, sizes, stored, dropped, unacknowledged)
 
 
 def _queues(accounts: Iterable[Account], device: str) -> Iterator[Family]:
@@ -65,7 +84,12 @@ def _queues(accounts: Iterable[Account], device: str) -> Iterator[Family]:
     lengths: dict[tuple[str, str], int] = {}
     for account in accounts:
         target, where = _target(account.endpoint, device)
-        labels = {**_from(_sender(account)), "to": target, "to_route_input": where, "priority": str(account.priority)}
+        labels = {
+            **_from(_sender(account.endpoint)),
+            "to": target,
+            "to_route_input": where,
+            "priority": str(account.priority),
+        }
         sent.add(account.counters.delivered, **labels, route=account.route)
         key = (account.endpoint, str(account.priority))
         lengths[key] = lengths.get(key, 0) + account.counters.pending
@@ -84,13 +108,33 @@ def _clients(hub: Hub) -> Iterator[Family]:
         for identity, count in counts.items():
             family.add(count, id=str(identity))
         yield family
+    connected = len(hub.sessions.all_connected())
+    yield Family("edgehub_connected_clients", Kind.GAUGE, "Clients that are connected").add(connected)
+    yield from _methods(hub)
+
+
+def _refusals(hub: Hub) -> Iterator[Family]:
+    failed = Family("edgehub_client_connect_failed_total", Kind.COUNTER, "Clients that were not let in")
+    for (client, code), count in hub.meters.refused.items():
+        failed.add(count, id=client, reason=code)
+    yield failed
+
+
+def _twins(meters: Meters) -> Iterator[Family]:
+    reads = Family("edgehub_gettwin_total", Kind.COUNTER, "Twins that clients asked for")
+    reading = Family("edgehub_gettwin_duration_seconds", Kind.SUMMARY, "Until a client was told its twin")
+    for identity, summary in meters.twin_reads.items():
+        reads.add(summary.count, source="edge_hub", id=str(identity))
+        reading.add_summary(summary, source="edge_hub", id=str(identity))
     reported = Family("edgehub_reported_properties_total", Kind.COUNTER, "Updates of reported properties")
     for identity, count in meters.reported.items():
         reported.add(count, id=str(identity), target="edge_hub")
-    yield reported
-    yield from _methods(hub)
-    connected = len(hub.sessions.all_connected())
-    yield Family("edgehub_connected_clients", Kind.GAUGE, "Clients that are connected").add(connected)
+    keeping = Family(
+        "edgehub_reported_properties_update_duration_seconds", Kind.SUMMARY, "Until what a client reports is kept"
+    )
+    for identity, summary in meters.reporting.items():
+        keeping.add_summary(summary, id=str(identity), target="edge_hub")
+    yield from (reads, reading, reported, keeping)
 
 
 def _methods(hub: Hub) -> Iterator[Family]:
@@ -103,6 +147,14 @@ def _methods(hub: Hub) -> Iterator[Family]:
     yield from (calls, durations)
 
 
+def _sending(meters: Meters, device: str) -> Family:
+    sending = Family("edgehub_message_send_duration_seconds", Kind.SUMMARY, "From sent to acknowledged, one in 64")
+    for endpoint, summary in meters.sending.items():
+        target, where = _target(endpoint, device)
+        sending.add_summary(summary, **_from(_sender(endpoint)), to=target, to_route_input=where)
+    return sending
+
+
 def _target(endpoint: str, device: str) -> tuple[str, str]:
     """`to` and `to_route_input` of a queue."""
     group, _, rest = endpoint.partition("/")
@@ -113,8 +165,8 @@ def _target(endpoint: str, device: str) -> tuple[str, str]:
     return group.removeprefix("c2d:"), ""
 
 
-def _sender(account: Account) -> str:
-    return account.endpoint.removeprefix("upstream/") if account.endpoint.startswith("upstream/") else ""
+def _sender(endpoint: str) -> str:
+    return endpoint.removeprefix("upstream/") if endpoint.startswith("upstream/") else ""
 
 
 def _from(sender: str) -> dict[str, str]:

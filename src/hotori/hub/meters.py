@@ -7,41 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Hashable
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from hotori.model.identity import Identity
 from hotori.model.message import Message
+from hotori.model.summary import Summary
 
 SAMPLED = 64
-_KEPT = 512
 _MOST_NAMES = 4096
-QUANTILES = (0.1, 0.5, 0.9, 0.99)
-"""As the contract's code has them (7.3, trap)."""
+_MOST_CODES = 100
+_LONGEST_NAME = 256
 
 Speaker: TypeAlias = tuple[Identity, str | None]
 """Who sends a message, and by which output."""
-
-
-@dataclass(slots=True, eq=False)
-class Summary:
-    """How often something was observed, the sum of it, and the last observations for quantiles."""
-
-    count: int = 0
-    total: float = 0.0
-    _last: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
-
-    def observe(self, value: float) -> None:
-        self.count += 1
-        self.total += value
-        self._last.append(value)
-
-    def quantiles(self) -> dict[float, float]:
-        """Of the last observations; empty where there was none."""
-        values = sorted(self._last)
-        return {each: values[min(len(values) - 1, int(each * len(values)))] for each in QUANTILES} if values else {}
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 class Meters:
@@ -56,6 +37,18 @@ class Meters:
         self.disconnects: dict[Identity, int] = {}
         self.reported: dict[Identity, int] = {}
         self.methods: dict[Identity, Summary] = {}
+        self.refused: dict[tuple[str, str], int] = {}
+        """Connections that were refused, by client id and the problem's code."""
+        self.unstored: dict[Identity, int] = {}
+        """Messages that could not be stored, and were not acknowledged."""
+        self.twin_reads: dict[Identity, Summary] = {}
+        self.reporting: dict[Identity, Summary] = {}
+        self.sending: dict[str, Summary] = {}
+        """By endpoint: seconds until a message was acknowledged."""
+        self.syncs: dict[Identity, int] = {}
+        self.failed_syncs: dict[Identity, int] = {}
+        """Exchanges of a twin with the hub above, and those that failed."""
+        self.retries: dict[tuple[Identity, str], int] = {}
         self._until_sample = 1
 
     def message(self, sender: Identity, message: Message, stored: asyncio.Future[int]) -> None:
@@ -82,6 +75,37 @@ class Meters:
         """A method was called, and answered or not after so long."""
         _summary(self.methods, identity).observe(seconds)
 
+    def refuse(self, client: str, code: str) -> None:
+        """A client was not let in. Anybody may make up names: those beyond some thousands are told as one."""
+        key = (client[:_LONGEST_NAME], code)
+        _count(self.refused, key if key in self.refused or len(self.refused) < _MOST_NAMES else ("", code))
+
+    def not_stored(self, identity: Identity) -> None:
+        """A message was not acknowledged, since it could not be stored."""
+        _count(self.unstored, identity)
+
+    def twin_read(self, identity: Identity, began: float) -> None:
+        """A client was told its twin, which it asked for at `began` (`time.perf_counter`)."""
+        _summary(self.twin_reads, identity).observe(time.perf_counter() - began)
+
+    def report_kept(self, identity: Identity, began: float) -> None:
+        """What a client reported at `began` is kept."""
+        _summary(self.reporting, identity).observe(time.perf_counter() - began)
+
+    def sent(self, endpoint: str, seconds: float) -> None:
+        """A message was acknowledged after so long; called for one in 64."""
+        _summary(self.sending, endpoint).observe(seconds)
+
+    def sync(self, identity: Identity, failed: bool) -> None:
+        """A twin was exchanged with the hub above, or was to be."""
+        _count(self.syncs, identity)
+        if failed:
+            _count(self.failed_syncs, identity)
+
+    def retry(self, identity: Identity, operation: str) -> None:
+        """Something has to be done again towards the hub above."""
+        _count(self.retries, (identity, operation))
+
     def _first(self, speaker: Speaker) -> None:
         if len(self.received) < _MOST_NAMES:
             self.received[speaker] = 1
@@ -96,15 +120,15 @@ class Meters:
         self.storing.observe(time.perf_counter() - began)
 
 
-def _count(counts: dict[Identity, int], identity: Identity) -> None:
-    if identity in counts or len(counts) < _MOST_NAMES:
-        counts[identity] = counts.get(identity, 0) + 1
+def _count(counts: dict[_Key, int], key: _Key) -> None:
+    if key in counts or len(counts) < _MOST_NAMES + _MOST_CODES:
+        counts[key] = counts.get(key, 0) + 1
 
 
-def _summary(summaries: dict[Identity, Summary], identity: Identity) -> Summary:
-    found = summaries.get(identity)
+def _summary(summaries: dict[_Key, Summary], key: _Key) -> Summary:
+    found = summaries.get(key)
     if found is None:
         found = Summary()
         if len(summaries) < _MOST_NAMES:
-            summaries[identity] = found
+            summaries[key] = found
     return found

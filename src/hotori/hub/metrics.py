@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from hotori.hub.meters import Summary
+from hotori.model.summary import Summary
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -69,10 +69,11 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import Metric
 
+        metrics: dict[str, Metric] = {}
         for family in self._families:
-            if not family.samples:
-                continue
-            metric = Metric(family.name.removesuffix("_total"), family.help, family.kind.value)
+            # The library writes a counter's name with its `_total` by itself.
+            name = family.name.removesuffix("_total") if family.kind is Kind.COUNTER else family.name
             for suffix, labels, value in family.samples:
+                metric = metrics.setdefault(name, Metric(name, family.help, family.kind.value))
                 metric.add_sample(family.name + suffix, {**self._common, **labels}, value)
-            yield metric
+        yield from metrics.values()

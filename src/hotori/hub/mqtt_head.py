@@ -226,6 +226,7 @@ class MqttHead:
         if durable.cancelled():
             self._carrier.abort("the hub is closing", Ending.CLOSING)
         else:
+            self._hub.meters.not_stored(self._identity)
             logger.error("A message of %s could not be stored: %s", self._identity, durable.exception())
             self._carrier.abort("its message could not be stored")
 

@@ -21,6 +21,13 @@ def process_families() -> Iterator[Family]:
     yield files.add(len(list(Path("/proc/self/fd").iterdir())))
 
 
+def host_cpu() -> float:
+    """Seconds that the machine's processors were at work."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
+    idle, waiting = ticks[3:5]
+    return (sum(ticks) - idle - waiting) / os.sysconf("SC_CLK_TCK")
+
+
 def host_memory() -> tuple[int, int]:
     """Bytes of the machine's memory: all, and those in use."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

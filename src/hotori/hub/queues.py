@@ -200,6 +200,11 @@ class Queues:
         return [*self._log.problems, *self.room.problems]
 
     @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self._log.size
+
+    @property
     def limits(self) -> StoreLimits:
         return self.room.limits
 

@@ -113,6 +113,11 @@ class Room:
         return Problem(QUEUES_FULL, dropped=self._dropped, capacity=self.limits.capacity)
 
     @property
+    def full_in(self) -> float | None:
+        """Seconds until it is full at the rate of the last minutes; None where it does not grow."""
+        return self._forecast.seconds_left(self._reachable)
+
+    @property
     def problems(self) -> list[Problem]:
         """What is to be said now: full, or soon to be."""
         found = [self._refusal] if self._refusal else []
@@ -120,7 +125,7 @@ class Room:
             found.append(Problem(QUEUES_FULL, dropped=self._dropped, capacity=self.limits.capacity))
         if self._held:
             found.append(Problem(QUEUES_BLOCKED, count=len(self._held), capacity=self.limits.capacity))
-        left = self._forecast.seconds_left(self._reachable)
+        left = self.full_in
         share = self._size / max(self._reachable, 1)
         if not found and left is not None and (share >= _NEARLY or (share >= _HALF and left < _SOON)):
             percent = round(100 * share)

@@ -13,6 +13,7 @@ from hotori.hub.auth_chain import chain_to
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.hub import Hub
 from hotori.hub.lane import Item
+from hotori.hub.meters import SAMPLED
 from hotori.hub.methods import MethodError, MethodTimeoutError
 from hotori.hub.mirror import adopted, confirmed, desired_adopted, unconfirmed
 from hotori.hub.pace import Pace
@@ -177,6 +178,8 @@ class Tether:
         else:
             self._out.add(item)
             arrived.add_done_callback(partial(self._arrived, item))
+            if not item.offset % SAMPLED:
+                arrived.add_done_callback(partial(self._time, asyncio.get_running_loop().time()))
 
     def _sent(self, message: Message) -> asyncio.Future[None] | None:
         """Begin to send it; None where it can never be sent."""
@@ -195,6 +198,11 @@ class Tether:
         if wait > _AHEAD_SECONDS:
             await asyncio.sleep(wait)
 
+    def _time(self, began: float, arrived: asyncio.Future[None]) -> None:
+        """Observe one message's way up."""
+        if not arrived.cancelled() and arrived.exception() is None:
+            self._hub.meters.sent(self.queue.endpoint, asyncio.get_running_loop().time() - began)
+
     def _arrived(self, item: Item, arrived: asyncio.Future[None]) -> None:
         """Off the books only once the hub above has it durably."""
         failed = arrived.cancelled() or arrived.exception() is not None
@@ -202,6 +210,7 @@ class Tether:
             return
         self._out.discard(item)
         if failed:
+            self._hub.meters.retry(self.identity, "send")
             self.queue.give_back(item)
         else:
             self.queue.deliver(item)
@@ -220,7 +229,9 @@ class Tether:
             await self._exchange()
         except BaseException:
             self._stale.set()
+            self._hub.meters.sync(self.identity, failed=True)
             raise
+        self._hub.meters.sync(self.identity, failed=False)
 
     async def _exchange(self) -> None:
         """Read the twin if it may have changed, and send what was reported meanwhile."""

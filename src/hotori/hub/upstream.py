@@ -18,6 +18,7 @@ from hotori.sdk.backoff import Backoff
 from hotori.sdk.endpoint import Endpoint, EndpointSource
 from hotori.sdk.link import ConnectionOptions
 from hotori.sdk.method_answer import MethodHandler
+from hotori.sdk.outages import Outages
 
 GROUP = "upstream"
 LINGER_SECONDS = 60.0
@@ -76,6 +77,12 @@ class Upstream:
         """Why it is not; None when all is well."""
         tether = self._tethers.get(self.identity)
         return tether.connection.problem if tether is not None else None
+
+    @property
+    def outages(self) -> Outages:
+        """How often the edge hub itself lost its connection, and for how long."""
+        tether = self._tethers.get(self.identity)
+        return tether.connection.outages if tether is not None else Outages()
 
     @property
     def counters(self) -> Counters:

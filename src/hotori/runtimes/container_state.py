@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from hotori.runtimes.container_spec import DIGEST, FINGERPRINT, IMAGE, MODULE
@@ -60,7 +61,18 @@ def usage(document: Any) -> ModuleUsage:
         received=sum(int(network["rx_bytes"]) for network in networks),
         sent=sum(int(network["tx_bytes"]) for network in networks),
         processes=int((document.get("pids_stats") or {}).get("current") or 0),
+        read=_moved(document, "read"),
+        written=_moved(document, "write"),
     )
+
+
+def in_container(pid: int, identifier: str) -> bool:
+    """Whether a process is in the container of this id: engines name a container's control group after it."""
+    try:
+        groups = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return any(identifier in line for line in groups.splitlines())
 
 
 def held_images(documents: Any, containers: Any) -> list[HeldImage]:
@@ -108,3 +120,9 @@ def _time(text: Any) -> float:
     if not text or str(text).startswith(_NEVER):
         return 0.0
     return datetime.fromisoformat(str(text)).timestamp()
+
+
+def _moved(document: Any, way: str) -> int:
+    """Bytes from or to disks."""
+    moves = (document.get("blkio_stats") or {}).get("io_service_bytes_recursive") or ()
+    return sum(int(move["value"]) for move in moves if str(move["op"]).lower() == way)

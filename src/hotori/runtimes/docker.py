@@ -30,7 +30,7 @@ from hotori.problems.modules import (
     MODULE_WITHOUT_COMMAND,
 )
 from hotori.runtimes.container_spec import MODULE, OWNER, SPEC, ContainerHost, ContainerSpec, container_spec
-from hotori.runtimes.container_state import held_images, observation, usage
+from hotori.runtimes.container_state import held_images, in_container, observation, usage
 from hotori.runtimes.engine import Engine, EngineRefusedError
 from hotori.runtimes.engine_events import engine_events
 from hotori.runtimes.engine_logs import frames
@@ -148,6 +148,13 @@ class DockerRuntime:
         seen = [observation(document, self._notes.note(document["Id"])) for document in documents]
         return sorted(seen, key=lambda module: module.name)
 
+    async def owns(self, name: str, pid: int) -> bool:
+        """A process that cannot be seen came through the module's own mount: nobody else has it."""
+        if not pid or not self._engine.local:
+            return True
+        container = await self._find(name)
+        return container is not None and await asyncio.to_thread(in_container, pid, container["Id"])
+
     async def changes(self) -> AsyncIterator[str]:
         async for event in engine_events(self._engine, self._settings.owner):
             if event.action == "oom":
@@ -169,7 +176,12 @@ class DockerRuntime:
         if container["State"] != "running":
             return ModuleUsage()
         query = {"stream": "false", "one-shot": "true"}
-        return usage(await self._engine.call("GET", f"containers/{container['Id']}/stats", query=query))
+        try:
+            return usage(await self._engine.call("GET", f"containers/{container['Id']}/stats", query=query))
+        except EngineRefusedError as error:
+            if error.status != 404:
+                raise
+            return ModuleUsage()
 
     async def shell(self, module: str, command: Sequence[str], columns: int = 80, rows: int = 24) -> EngineShell:
         container = await self._known(module)

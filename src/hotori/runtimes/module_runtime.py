@@ -72,7 +72,7 @@ class ModuleObservation:
 @dataclass(frozen=True, slots=True)
 class ModuleUsage:
     """What a module takes now: bytes of memory and its limit (0 for none), seconds of processor time since its start,
-    bytes received and sent (0 where nobody counts them), processes."""
+    processes; bytes received and sent, read from disk and written (0 where nobody counts them)."""
 
     memory: int = 0
     memory_limit: int = 0
@@ -80,6 +80,8 @@ class ModuleUsage:
     received: int = 0
     sent: int = 0
     processes: int = 0
+    read: int = 0
+    written: int = 0
 
 
 Progress = Callable[[int, int], None]
@@ -114,6 +116,10 @@ class ModuleRuntime(Protocol):
 
     async def observe(self) -> list[ModuleObservation]:
         """Every module of this runtime, by name."""
+        ...
+
+    async def owns(self, name: str, pid: int) -> bool:
+        """Whether a process of this machine is the module's. `pid` 0 is one that cannot be seen from here."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

@@ -29,6 +29,7 @@ from hotori.runtimes.local_image import PYTHON_LABEL, ImageFetcher, LocalImage
 from hotori.runtimes.module_record import ModuleRecord
 from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleState, ModuleUsage, Progress
 from hotori.runtimes.process_module import ProcessModule
+from hotori.runtimes.process_tree import belongs
 from hotori.runtimes.process_usage import group_usage
 
 _GRACE = 10.0
@@ -103,6 +104,12 @@ class ProcessRuntime:
     async def observe(self) -> list[ModuleObservation]:
         modules = await self._open()
         return [modules[name].record.observation() for name in sorted(modules)]
+
+    async def owns(self, name: str, pid: int) -> bool:
+        """What is in the session of the module's program, or was started by one that is."""
+        module = (await self._open()).get(name)
+        mark = module.record.process if module else None
+        return mark is not None and belongs(pid, mark.pid)
 
     def changes(self) -> AsyncIterator[str]:
         return self._changes.listen()

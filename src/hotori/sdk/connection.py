@@ -45,6 +45,7 @@ from hotori.sdk.inbox import Delivery, Inbox
 from hotori.sdk.link import DEFAULT_OPTIONS, ConnectionOptions, ConnectionState, Link
 from hotori.sdk.method_answer import MethodHandler, answer_method
 from hotori.sdk.mqtt_client import ConnectionLostError, MqttClient
+from hotori.sdk.outages import Outages
 from hotori.sdk.twin_requests import TwinAnswer, TwinDocument, TwinRequests, read_twin
 
 __all__ = [
@@ -156,6 +157,11 @@ class HubConnection:
     def pending(self) -> int:
         """Messages that were given to `send` or `post` and are not acknowledged."""
         return self._link.pending
+
+    @property
+    def outages(self) -> Outages:
+        """How often the connection was lost, and for how long."""
+        return self._link.outages
 
     async def wait_connected(self, timeout: float | None = None) -> None:
         """Return once there is a connection. After `timeout` seconds raises the problem that keeps it from being."""

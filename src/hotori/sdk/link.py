@@ -21,6 +21,7 @@ from hotori.sdk.connect_problem import connect_problem, refused_identity
 from hotori.sdk.dial import dial, introduction
 from hotori.sdk.endpoint import ChainSource, Endpoint, EndpointSource, TokenSource
 from hotori.sdk.mqtt_client import ConnectionLostError, MqttClient, PublishHandler
+from hotori.sdk.outages import Outages
 from hotori.sdk.outbox import Outbox, Outgoing, PacketIds
 from hotori.sdk.subscriptions import Subscriptions
 
@@ -91,6 +92,7 @@ class Link:
         self._ids = PacketIds()
         self._outbox = Outbox(options.window, self._ids)
         self._connected_at: float | None = None
+        self.outages = Outages()
 
     @property
     def pending(self) -> int:
@@ -145,6 +147,7 @@ class Link:
         level = logging.WARNING if self.problem is None else logging.DEBUG
         _log.log(level, "%s: %s. %s", self.identity, problem.title(), problem.cause())
         self.state, self.problem = ConnectionState.WAITING, problem
+        self.outages.failed(asyncio.get_running_loop().time())
         chance, refused = self.options.jitter(), refused_identity(problem)
         await asyncio.sleep(self.options.backoff.delay(attempt, chance, refused=refused))
 
@@ -187,6 +190,7 @@ class Link:
             client.send(publish)
         self.client, self.problem = client, None
         self._connected_at = asyncio.get_running_loop().time()
+        self.outages.over(self._connected_at)
         self.state = ConnectionState.CONNECTED
         self.online.set()
         _log.info("%s is connected to %s", self.identity, self._dialled)

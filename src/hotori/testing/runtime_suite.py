@@ -7,6 +7,7 @@ time it is called, and `images`, which publishes to a registry that the runtime 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,16 @@ async def until_logged(runtime: ModuleRuntime, name: str, text: bytes) -> bytes:
         while text not in (log := await runtime.logs(name)):  # noqa: ASYNC110 - the port is looked at
             await asyncio.sleep(0.01)
     return log
+
+
+def _processes(argument: bytes) -> list[int]:
+    """Those of this machine with such an argument."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if argument in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
 class RuntimeSuite:
@@ -195,6 +206,17 @@ class RuntimeSuite:
         assert taken.processes >= 1
         await runtime.stop("tiny")
         assert await runtime.usage("tiny") == ModuleUsage()
+
+    async def test_a_process_is_the_modules_or_it_is_not(self, runtime: ModuleRuntime, images: TinyImages) -> None:
+        await self.launch(runtime, await images.script("echo ready\nsleep 86399\n"))
+        await until_logged(runtime, "tiny", b"ready")
+        async with asyncio.timeout(PATIENCE):
+            while not (found := _processes(b"86399")):  # noqa: ASYNC110 - a shell starts it
+                await asyncio.sleep(0.01)
+        # Others on this machine may run the same test.
+        assert any([await runtime.owns("tiny", pid) for pid in found])
+        assert not await runtime.owns("tiny", os.getpid())
+        assert not await runtime.owns("other", found[0])
 
     async def test_both_streams_of_a_module_are_in_its_logs(self, runtime: ModuleRuntime, images: TinyImages) -> None:
         await self.launch(runtime, await images.script("echo out\necho err >&2\necho last\n"))
