@@ -11,6 +11,7 @@ from hotori.edge.deployment import DeploymentStore
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.scope import ScopeDirectory, ScopeRules
 from hotori.edge.watched_runtime import CallLimits
+from hotori.edge.workload import WorkloadSources
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.hub.auth_chain import AuthChain
 from hotori.hub.registration import own_scope
@@ -159,7 +160,7 @@ class Device:
     async def __aenter__(self) -> Device:
         await self.scope.load()
         await self.scope.refresh()
-        self.sockets = WorkloadSockets(socket_folder(self.folder), self._key_of, PEM, b"s" * 32)
+        self.sockets = WorkloadSockets(socket_folder(self.folder), WorkloadSources(self._key_of, PEM, b"s" * 32))
         parts = AgentParts(
             around=Surroundings(DEVICE.device, "hub.example.net", "edge-1.example.net"),
             runtime=self.runtime,

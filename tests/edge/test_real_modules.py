@@ -16,6 +16,7 @@ from hotori.edge.agent import Agent, AgentParts
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.scope import ScopeDirectory
+from hotori.edge.workload import WorkloadSources
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.images.image_store import ImageStore
 from hotori.model.json import JsonObject
@@ -61,7 +62,7 @@ async def a_bench(folder: Path) -> AsyncIterator[Bench]:
             around=Surroundings(DEVICE.device, "hub.example.net", "127.0.0.1"),
             runtime=runtime,
             scope=scope,
-            sockets=WorkloadSockets(socket_folder(folder), key_of, PEM, b"s" * 32),
+            sockets=WorkloadSockets(socket_folder(folder), WorkloadSources(key_of, PEM, b"s" * 32)),
             store=DeploymentStore(records),
             clock=time.time,
             rules=RestartRules(unit=0.2),

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hotori.edge.workload import WorkloadSources
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.model.secret import Secret
 from tests.edge.parts import PEM, a_key
@@ -25,7 +26,7 @@ async def key_of(module: str) -> Secret | None:
 @asynccontextmanager
 async def calling(folder: Path, module: str = "camera") -> AsyncIterator[httpx.AsyncClient]:
     """A client on the socket of one module."""
-    sockets = WorkloadSockets(socket_folder(folder), key_of, PEM, b"s" * 32)
+    sockets = WorkloadSockets(socket_folder(folder), WorkloadSources(key_of, PEM, b"s" * 32))
     await sockets.serve([module])
     path = sockets.uri(module).removeprefix("unix://")
     transport = httpx.AsyncHTTPTransport(uds=path)
@@ -42,7 +43,7 @@ async def test_a_signature_is_made_with_the_modules_key_although_no_content_type
     async def vector(_: str) -> Secret:
         return Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 
-    sockets = WorkloadSockets(socket_folder(tmp_path), vector, PEM, b"s" * 32)
+    sockets = WorkloadSockets(socket_folder(tmp_path), WorkloadSources(vector, PEM, b"s" * 32))
     await sockets.serve(["mod-1"])
     transport = httpx.AsyncHTTPTransport(uds=sockets.uri("mod-1").removeprefix("unix://"))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

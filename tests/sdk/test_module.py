@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hotori.edge.workload import WorkloadApi
+from hotori.edge.workload import WorkloadApi, WorkloadSources
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.model.identity import Identity
 from hotori.model.json import Json
@@ -61,7 +61,7 @@ async def sockets(hub: SmallHub, tmp_path: Path) -> AsyncIterator[WorkloadSocket
         registration = await hub.directory.find(Identity("edge-1", module))
         return registration.primary if registration else None
 
-    sockets = WorkloadSockets(socket_folder(tmp_path), key_of, hub.authority_pem, b"s" * 32)
+    sockets = WorkloadSockets(socket_folder(tmp_path), WorkloadSources(key_of, hub.authority_pem, b"s" * 32))
     await sockets.serve(["camera", "classifier"])
     yield sockets
     await sockets.close()
@@ -185,7 +185,7 @@ async def test_a_runtime_may_listen_on_a_port(hub: SmallHub) -> None:
 
     listener = bind(loopback_address(), 0, "workload API")
     host, port = listener.getsockname()
-    server = HttpServer(WorkloadApi("camera", no_key, hub.authority_pem, b"s" * 32).app(), listener)
+    server = HttpServer(WorkloadApi("camera", WorkloadSources(no_key, hub.authority_pem, b"s" * 32)).app(), listener)
     await server.start()
     async with WorkloadClient(f"http://{host}:{port}") as workload:
         assert await workload.trust_bundle() == hub.authority_pem

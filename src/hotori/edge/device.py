@@ -23,12 +23,15 @@ from hotori.edge.enrolment import EnrolmentFile
 from hotori.edge.hub_methods import HubMethods
 from hotori.edge.hub_settings import Clients, HubSettings, hub_report
 from hotori.edge.listeners import EdgeListeners
+from hotori.edge.module_certificates import ModuleCertificates
+from hotori.edge.module_details import module_details
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.own_twin import OwnTwin
 from hotori.edge.scope import ScopeDirectory, ScopeRules, ScopeSource
 from hotori.edge.support_bundle import BundleSources
 from hotori.edge.tasks import Tasks
 from hotori.edge.uploads import Uploader
+from hotori.edge.workload import WorkloadSources
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.hub import Hub
@@ -110,8 +113,7 @@ class EdgeDevice:
         TwinNotifications(self.hub, self._intake)
         options = replace(UPSTREAM_OPTIONS, keep_alive=parts.rules.dead_after)
         self.upstream = Upstream(self.hub, self._above(), options=options, catch_up=parts.rules.catch_up)
-        trusted = parts.authority.pem + parts.enrolment.trusted
-        self.sockets = WorkloadSockets(socket_folder(parts.data), self._key_of, trusted, seal)
+        self.sockets = WorkloadSockets(socket_folder(parts.data), self._workload_sources(seal))
         self._agent_meters = AgentMeters(parts.clock())
         self._agent_twin = OwnTwin(self.hub.twins, Identity(self.identity.device, EDGE_AGENT), self._deployed)
         self._hub_twin = OwnTwin(self.hub.twins, Identity(self.identity.device, EDGE_HUB), self._configured)
@@ -211,6 +213,17 @@ class EdgeDevice:
     def _above(self) -> Endpoint:
         enrolment = self._parts.enrolment
         return Endpoint(enrolment.above.host, enrolment.above.mqtt_port, client_context(enrolment.trusted))
+
+    def _workload_sources(self, seal: bytes) -> WorkloadSources:
+        parts, connection = self._parts, self._parts.enrolment.connection
+        return WorkloadSources(
+            self._key_of,
+            parts.authority.pem + parts.enrolment.trusted,
+            seal,
+            ModuleCertificates(parts.authority, connection.host, self.identity.device),
+            parts.runtime.owns,
+            lambda: module_details(self.agent.report),
+        )
 
     def _agent_parts(self, hub: str) -> AgentParts:
         parts = self._parts

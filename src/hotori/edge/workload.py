@@ -1,7 +1,8 @@
 """The workload API (contract 6.3): what a module asks of its device. It signs, and gives out whom to trust.
 
 Each module has a Unix socket of its own in a private folder, and that socket is who the caller is: another
-module's name in the path is answered 403. Keys never leave this process.
+module's name in the path is answered 403, and so is a process that is none of the module's. Keys never leave this
+process.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import msgspec
@@ -22,8 +25,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from hotori.edge.module_certificates import ModuleCertificates
+from hotori.model.json import JsonObject
 from hotori.model.sas import hmac_sha256
 from hotori.model.secret import Secret
+from hotori.net.authority import IssuedCertificate
+from hotori.net.http_protocol import PEER_PROCESS
+from hotori.problems import Problem
 
 _log = logging.getLogger(__name__)
 API_VERSIONS = frozenset(
@@ -41,18 +49,41 @@ class _RefusedError(Exception):
         self.status, self.message = status, message
 
 
-class WorkloadApi:
-    """The answers for one module. `trust_bundle` is PEM; `seal` is 32 secret bytes of this device."""
+async def _anybody(module: str, pid: int) -> bool:
+    return True
 
-    def __init__(self, module: str, key_of: KeyOf, trust_bundle: str, seal: bytes) -> None:
-        self._module, self._key_of, self._trust_bundle, self._seal = module, key_of, trust_bundle, seal
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSources:
+    """What the answers are made from. `trust_bundle` is PEM; `seal` is 32 secret bytes of this device.
+
+    `owns` says whether a process is a module's; `modules` are those of the device (`module_details`).
+    """
+
+    key_of: KeyOf
+    trust_bundle: str
+    seal: bytes = field(repr=False)
+    certificates: ModuleCertificates | None = None
+    owns: Callable[[str, int], Awaitable[bool]] = _anybody
+    modules: Callable[[], Iterable[JsonObject]] = tuple
+
+
+class WorkloadApi:
+    """The answers for one module."""
+
+    def __init__(self, module: str, sources: WorkloadSources) -> None:
+        self._module, self._sources = module, sources
 
     def app(self) -> Starlette:
-        own = "/modules/{module}/genid/{generation}"
+        module = "/modules/{module}"
+        own = f"{module}/genid/{{generation}}"
         return Starlette(
             routes=[
                 Route("/trust-bundle", self._asked(self._trust), methods=["GET"]),
                 Route("/manifest-trust-bundle", self._asked(self._manifest_trust), methods=["GET"]),
+                Route("/modules", self._asked(self._list), methods=["GET"]),
+                Route(f"{module}/certificate/identity", self._asked(self._identity), methods=["POST"]),
+                Route(f"{own}/certificate/server", self._asked(self._server), methods=["POST"]),
                 Route(f"{own}/sign", self._asked(self._sign), methods=["POST"]),
                 Route(f"{own}/encrypt", self._asked(self._encrypt), methods=["POST"]),
                 Route(f"{own}/decrypt", self._asked(self._decrypt), methods=["POST"]),
@@ -62,15 +93,18 @@ class WorkloadApi:
     def _asked(self, answer: _Answer) -> _Answer:
         async def checked(request: Request) -> JSONResponse:
             try:
-                self._check(request)
+                await self._check(request)
                 return await answer(request)
+            except Problem as problem:
+                _log.warning("workload API: %s was not answered: %s", self._module, problem)
+                return JSONResponse({"message": f"{problem.title()}. {problem.cause()}"}, 500)
             except _RefusedError as refusal:
                 _log.warning("workload API: %s was answered %d: %s", self._module, refusal.status, refusal.message)
                 return JSONResponse({"message": refusal.message}, refusal.status)
 
         return checked
 
-    def _check(self, request: Request) -> None:
+    async def _check(self, request: Request) -> None:
         version = request.query_params.get("api-version")
         if version is None:
             raise _RefusedError(400, "api-version not specified")
@@ -78,16 +112,47 @@ class WorkloadApi:
             raise _RefusedError(400, f"invalid api-version {version}")
         if request.path_params.get("module", self._module) != self._module:
             raise _RefusedError(403, "forbidden")
+        caller = request.scope.get(PEER_PROCESS)
+        if caller is not None and not await self._sources.owns(self._module, caller):
+            raise _RefusedError(403, "forbidden")
 
     async def _trust(self, request: Request) -> JSONResponse:
-        return JSONResponse({"certificate": self._trust_bundle})
+        return JSONResponse({"certificate": self._sources.trust_bundle})
 
     async def _manifest_trust(self, request: Request) -> JSONResponse:
         return JSONResponse({"certificate": ""})
 
+    async def _list(self, request: Request) -> JSONResponse:
+        return JSONResponse({"modules": [*self._sources.modules()]})
+
+    async def _identity(self, request: Request) -> JSONResponse:
+        body = await _body(request) if await request.body() else {}
+        return self._issued(lambda issuer: issuer.identity(self._module, _time(body.get("expiration"))))
+
+    async def _server(self, request: Request) -> JSONResponse:
+        body = await _body(request)
+        name, until = body.get("commonName"), body.get("expiration")
+        if not isinstance(name, str) or not name or until is None:
+            raise _RefusedError(400, "commonName and expiration are needed")
+        return self._issued(lambda issuer: issuer.server(self._module, name, _time(until)))
+
+    def _issued(self, issue: Callable[[ModuleCertificates], IssuedCertificate]) -> JSONResponse:
+        if self._sources.certificates is None:
+            raise _RefusedError(404, "no certificates are issued here")
+        try:
+            issued = issue(self._sources.certificates)
+        except ValueError as error:
+            raise _RefusedError(400, f"no such certificate can be issued: {error}") from error
+        document = {
+            "privateKey": {"type": "key", "bytes": issued.key.decode()},
+            "certificate": issued.chain.decode(),
+            "expiration": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return JSONResponse(document, 201)
+
     async def _sign(self, request: Request) -> JSONResponse:
         data = _bytes(await _body(request), "data")
-        key = await self._key_of(self._module)
+        key = await self._sources.key_of(self._module)
         if key is None:
             raise _RefusedError(404, f"module {self._module} is not registered")
         return JSONResponse({"digest": hmac_sha256(key, data)})
@@ -110,10 +175,20 @@ class WorkloadApi:
     def _cipher(self, request: Request, body: dict[str, Any]) -> tuple[AESGCM, bytes, bytes]:
         """AES-256-GCM with a key for this module and generation alone. A vector may have any length: it is hashed."""
         context = f"{self._module}/{request.path_params['generation']}".encode()
-        key = HKDF(hashes.SHA256(), 32, salt=None, info=context).derive(self._seal)
+        key = HKDF(hashes.SHA256(), 32, salt=None, info=context).derive(self._sources.seal)
         digest = hashes.Hash(hashes.SHA256())
         digest.update(_bytes(body, "initializationVector"))
         return AESGCM(key), digest.finalize()[:12], context
+
+
+def _time(text: object) -> datetime | None:
+    """RFC 3339; without a zone it is UTC. Raises ValueError."""
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise ValueError("expiration is not a text")
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from hotori.edge.workload import KeyOf, WorkloadApi
+from hotori.edge.workload import WorkloadApi, WorkloadSources
 from hotori.net.http import HttpServer
 from hotori.net.ports import bind_unix
 from hotori.problems import Problem, Words
@@ -53,8 +53,8 @@ def socket_folder(data: Path) -> Path:
 class WorkloadSockets:
     """Opens and closes the modules' sockets."""
 
-    def __init__(self, folder: Path, key_of: KeyOf, trust_bundle: str, seal: bytes) -> None:
-        self._folder, self._key_of, self._trust_bundle, self._seal = folder, key_of, trust_bundle, seal
+    def __init__(self, folder: Path, sources: WorkloadSources) -> None:
+        self._folder, self._sources = folder, sources
         self._servers: dict[str, HttpServer] = {}
 
     def uri(self, module: str) -> str:
@@ -89,7 +89,7 @@ class WorkloadSockets:
         listener = bind_unix(path)
         # Nobody of this machine gets past the outer folder; whoever is in the module's container may call.
         path.chmod(0o666)
-        server = HttpServer(WorkloadApi(module, self._key_of, self._trust_bundle, self._seal).app(), listener)
+        server = HttpServer(WorkloadApi(module, self._sources).app(), listener)
         self._servers[module] = server
         await server.start()
 

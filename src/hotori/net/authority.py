@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -36,6 +36,8 @@ Chance: TypeAlias = Callable[[int], bytes]
 
 ROOT_LIFE = timedelta(days=20 * 365)
 LEAF_LIFE = timedelta(days=365)
+MODULE_LIFE = timedelta(days=90)
+"""At most, of what a module asks for: it asks again in time."""
 DEVICE_LIFE = timedelta(days=10 * 365)
 """Of a certificate that a device keeps for itself: nobody renews it."""
 RENEW_BELOW = LEAF_LIFE / 3
@@ -51,6 +53,15 @@ _NO_USE = {
     "encipher_only": False,
     "decipher_only": False,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """The chain, leaf first, and the leaf's private key (PKCS#8), both PEM; when it ends."""
+
+    chain: bytes
+    key: bytes = field(repr=False)
+    expires: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +114,24 @@ class Authority:
         issued = ServerCertificate(self._folder / f"{stem}.pem", self._folder / f"{stem}.key")
         if not self._serves(issued):
             key = ec.generate_private_key(ec.SECP256R1())
-            leaf = self._sign_leaf(names[0], wanted, key)
+            leaf = self._sign_leaf(names[0], wanted, key, ExtendedKeyUsageOID.SERVER_AUTH, LEAF_LIFE)
             _write(issued.key_path, _key_pem(key))
             _write(issued.cert_path, _pem(leaf) + _pem(self._root), mode=0o644)
         return issued
+
+    def issue_module(
+        self, name: str, names: Sequence[x509.GeneralName], usage: x509.ObjectIdentifier, until: datetime | None = None
+    ) -> IssuedCertificate:
+        """A certificate for somebody else's use, which is not kept: to `until` or for `MODULE_LIFE`, if that is less.
+
+        Raises ValueError where `until` has passed.
+        """
+        life = MODULE_LIFE if until is None else min(until - _now(self._clock), MODULE_LIFE)
+        if life <= timedelta():
+            raise ValueError("it would have ended already")
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = self._sign_leaf(name, x509.SubjectAlternativeName(list(dict.fromkeys(names))), key, usage, life)
+        return IssuedCertificate(_pem(leaf) + _pem(self._root), _key_pem(key), leaf.not_valid_after_utc)
 
     def _serves(self, issued: ServerCertificate) -> bool:
         """Whether the files are there, belong together, come from this root and live long enough."""
@@ -119,17 +144,22 @@ class Authority:
         return ours and (not ends_soon or leaf.not_valid_after_utc == self._root.not_valid_after_utc)
 
     def _sign_leaf(
-        self, name: str, names: x509.SubjectAlternativeName, key: ec.EllipticCurvePrivateKey
+        self,
+        name: str,
+        names: x509.SubjectAlternativeName,
+        key: ec.EllipticCurvePrivateKey,
+        usage: x509.ObjectIdentifier,
+        life: timedelta,
     ) -> x509.Certificate:
         now = _now(self._clock)
         builder = _builder(_name(name), self._root.subject, key, self._chance)
         return (
             builder.not_valid_before(max(now - _CLOCK_SLACK, self._root.not_valid_before_utc))
-            .not_valid_after(min(now + LEAF_LIFE, self._root.not_valid_after_utc))
+            .not_valid_after(min(now + life, self._root.not_valid_after_utc))
             .add_extension(names, critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -209,10 +239,10 @@ def _name(text: str) -> x509.Name:
 
 
 def _alternative_names(names: Sequence[str]) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName([_general_name(name) for name in dict.fromkeys(names)])
+    return x509.SubjectAlternativeName([general_name(name) for name in dict.fromkeys(names)])
 
 
-def _general_name(name: str) -> x509.GeneralName:
+def general_name(name: str) -> x509.GeneralName:
     """Clients compare an address only with IP entries and a name only with DNS entries, so the kind matters."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))

@@ -108,8 +108,8 @@ class ProcessRuntime:
     async def owns(self, name: str, pid: int) -> bool:
         """What is in the session of the module's program, or was started by one that is."""
         module = (await self._open()).get(name)
-        mark = module.record.process if module else None
-        return mark is not None and belongs(pid, mark.pid)
+        root = await module.root() if module else None
+        return root is not None and belongs(pid, root)
 
     def changes(self) -> AsyncIterator[str]:
         return self._changes.listen()

@@ -102,6 +102,13 @@ class ProcessModule:
                     signal_group(self._pid, signal.SIGKILL)
             await watch
 
+    async def root(self) -> int | None:
+        """The process that was started; None where it does not run."""
+        if self.record.process is None:
+            async with self._verb:  # a program may run before its start is on the books
+                pass
+        return self.record.process.pid if self.record.process else None
+
     async def remove(self, grace: float) -> None:
         await self.stop(grace)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)

@@ -1,0 +1,33 @@
+"""Certificates that modules ask their device for (contract 6.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from hotori.net.authority import Authority, IssuedCertificate, general_name
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCertificates:
+    """Issued by the device's own authority, which everybody trusts who has the trust bundle.
+
+    Both raise ValueError for a time that has passed, and for a name that cannot stand in a certificate.
+    """
+
+    authority: Authority
+    hub: str
+    device: str
+
+    def identity(self, module: str, until: datetime | None = None) -> IssuedCertificate:
+        """With which the module shows who it is."""
+        name = x509.UniformResourceIdentifier(f"azureiot://{self.hub}/devices/{self.device}/modules/{module}")
+        return self.authority.issue_module(module, [name], ExtendedKeyUsageOID.CLIENT_AUTH, until)
+
+    def server(self, module: str, common_name: str, until: datetime | None = None) -> IssuedCertificate:
+        """For a listener of the module, which is dialled by this name or the module's own."""
+        names = [general_name(common_name), x509.DNSName(module.removeprefix("$"))]
+        return self.authority.issue_module(common_name, names, ExtendedKeyUsageOID.SERVER_AUTH, until)
