@@ -7,6 +7,7 @@ from pathlib import Path
 from hotori.diagnosis.evidence import ConnectEvidence
 from hotori.diagnosis.findings import findings
 from hotori.edge.agent import Agent, AgentParts
+from hotori.edge.agent_memory import MemoryStore
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.scope import ScopeDirectory, ScopeRules
@@ -18,6 +19,7 @@ from hotori.hub.registration import own_scope
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
+from hotori.reconcile.image_policy import ImageRules
 from hotori.reconcile.restart import RestartRules
 from hotori.store.memory import MemoryRecords
 from hotori.store.records import Records
@@ -155,6 +157,7 @@ class Device:
         self.folder = folder
         self.rules = RestartRules()
         self.limits = CallLimits()
+        self.image_rules = ImageRules()
         self.reports: list[JsonObject] = []
 
     async def __aenter__(self) -> Device:
@@ -167,10 +170,13 @@ class Device:
             scope=self.scope,
             sockets=self.sockets,
             store=DeploymentStore(self.records),
+            memories=MemoryStore(self.records),
             clock=self.clock,
             architecture="x86_64",
             rules=self.rules,
             limits=self.limits,
+            images=self.runtime,
+            image_rules=self.image_rules,
             look=0.05,
         )
         self.agent = Agent(parts, self.reports.append)

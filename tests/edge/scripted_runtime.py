@@ -13,6 +13,7 @@ from hotori.problems import Problem
 from hotori.problems.images import IMAGE_ABSENT, IMAGE_NOT_FOUND
 from hotori.problems.modules import MODULE_UNKNOWN
 from hotori.runtimes.changes import Changes
+from hotori.runtimes.held_image import HeldImage
 from hotori.runtimes.module_runtime import Health, ModuleLaunch, ModuleObservation, ModuleState, ModuleUsage, Progress
 
 
@@ -99,6 +100,20 @@ class ScriptedRuntime:
 
     async def usage(self, name: str) -> ModuleUsage:
         return ModuleUsage()
+
+    async def images(self) -> list[HeldImage]:
+        """Each 100 bytes large."""
+        used = {seen.image_digest for seen in self._modules.values()}
+        return [
+            HeldImage(
+                digest, tuple(name for name, at in self._images.items() if at == digest), 100, 0.0, digest in used
+            )
+            for digest in dict.fromkeys(self._images.values())
+        ]
+
+    async def remove_image(self, identifier: str) -> None:
+        self.verbs.append(f"remove image {identifier}")
+        self._images = {name: digest for name, digest in self._images.items() if digest != identifier}
 
     async def close(self) -> None:
         return None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hotori.edge.agent import Agent, AgentParts
+from hotori.edge.agent_memory import MemoryStore
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.scope import ScopeDirectory
@@ -64,6 +65,7 @@ async def a_bench(folder: Path) -> AsyncIterator[Bench]:
             scope=scope,
             sockets=WorkloadSockets(socket_folder(folder), WorkloadSources(key_of, PEM, b"s" * 32)),
             store=DeploymentStore(records),
+            memories=MemoryStore(records),
             clock=time.time,
             rules=RestartRules(unit=0.2),
             look=0.1,

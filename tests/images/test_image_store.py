@@ -197,3 +197,19 @@ async def test_a_registry_whose_disk_is_full_says_so(small_disk: Path, tmp_path:
         assert (caught.value.code, caught.value.values["status"]) == ("registry-refused", "507")
         assert "the registry's disk is full" in caught.value.evidence[0]
         await TinyImages(registry.address, tmp_path).publish({"data": "small"}, name="other")
+
+
+async def test_what_is_held_is_listed_with_names_and_size_and_dropped_alone(images: TinyImages, tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "store")
+    old = await store.fetch(await images.publish({"old.py": "1"}, tag="old"), None)
+    new = await store.fetch(await images.publish({"main.py": "22"}, tag="new"), None)
+
+    held = {image.identifier: image for image in await store.held()}
+    await store.drop(old.digest)
+    await store.drop(old.digest)
+
+    assert held.keys() == {old.digest, new.digest}
+    assert held[new.digest].names == (new.reference,)
+    assert held[new.digest].size >= 2
+    assert [image.identifier for image in await store.held()] == [new.digest]
+    assert (new.rootfs / "app/main.py").exists()

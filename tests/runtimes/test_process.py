@@ -50,6 +50,22 @@ class TestProcessRuntime(RuntimeSuite):
         expected = f"{sys.version_info[:2]} from the image []\n"
         assert (await runtime.logs("tiny")).decode() == expected
 
+    async def test_images_are_listed_and_removed_unless_they_are_used(
+        self, runtime: ProcessRuntime, images: TinyImages
+    ) -> None:
+        image = await images.script(WAITS, name="shelf")
+        await self.launch(runtime, image)
+        (held,) = await runtime.images()
+        assert (held.names, held.used, held.size > 0) == ((str(image),), True, True)
+        with pytest.raises(Problem) as caught:
+            await runtime.remove_image(held.identifier)
+        assert caught.value.code == "engine-refused"
+        await runtime.stop("tiny")
+        await runtime.remove("tiny")
+        await runtime.remove_image(held.identifier)
+        await runtime.remove_image(held.identifier)
+        assert await runtime.images() == []
+
     async def test_a_module_does_not_see_the_agents_environment(
         self, runtime: ProcessRuntime, images: TinyImages, monkeypatch: pytest.MonkeyPatch
     ) -> None:

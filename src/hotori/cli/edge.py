@@ -100,6 +100,20 @@ for command in (*COMMANDS, check, install, config_group, provision):
     envvar="DOCKER_HOST",
     help="The engine's address; unless given, unix:///run/docker.sock or unix:///run/podman/podman.sock.",
 )
+@click.option(
+    "--keep-images",
+    type=click.FloatRange(0),
+    default=7.0,
+    show_default=True,
+    help="Days after which an image that no module uses is removed.",
+)
+@click.option(
+    "--image-budget",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Megabytes of images above which unused ones go sooner, the longest unused first; 0 for no limit.",
+)
 @click.option("--metrics/--no-metrics", default=True, envvar="MetricsEnabled", help="Serve metrics for Prometheus.")
 @click.option("--metrics-port", type=PORT, help="9600 where that is free, unless given.")
 @click.option("--metrics-listen", default="", help="Loopback unless given; elsewhere metrics are served by TLS.")
@@ -126,6 +140,8 @@ def run_command(
     runtime: str,
     docker_host: str | None,
     network: str,
+    keep_images: float,
+    image_budget: int,
     metrics: bool,
     metrics_port: int | None,
     metrics_listen: str,
@@ -144,6 +160,7 @@ def run_command(
     from hotori.edge.main import EdgeConfig, run_edge
     from hotori.edge.metrics import MetricsListener
     from hotori.edge.module_engine import ModuleEngine
+    from hotori.reconcile.image_policy import ImageRules
 
     config = EdgeConfig(
         data=data.resolve(),
@@ -151,7 +168,11 @@ def run_command(
         listen=listen,
         name=name or listen,
         engine=None if runtime == "process" else ModuleEngine(docker_host or _ENGINES[runtime], network),
-        rules=EdgeRules(dead_after=dead_after, catch_up=catch_up),
+        rules=EdgeRules(
+            images=ImageRules(keep_for=keep_images * 86400, budget=image_budget * 1_000_000),
+            dead_after=dead_after,
+            catch_up=catch_up,
+        ),
         parent=_parent(parent, parent_ca, parent_mqtt_port, parent_https_port),
         mqtt_port=mqtt_port,
         https_port=https_port,

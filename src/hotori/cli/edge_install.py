@@ -43,6 +43,10 @@ runtime = "{runtime}"
 # The modules' network in the engine.
 # network = "azure-iot-edge"
 
+# Days after which an image that no module uses is removed, and megabytes of images above which it goes sooner.
+# keep-images = 7
+# image-budget = 4000
+
 # The edge device to go through instead of dialling the cloud, and its authority (PEM).
 # parent = "edge-0.example.net"
 # parent-ca = "/etc/hotori/parent.pem"
@@ -225,6 +229,8 @@ _SETTINGS: dict[str, type[str] | type[int]] = {
     "runtime": str,
     "docker-host": str,
     "network": str,
+    "keep-images": int,
+    "image-budget": int,
     "parent": str,
     "parent-ca": str,
     "parent-mqtt-port": int,

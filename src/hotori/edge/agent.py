@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hotori.edge.agent_memory import AgentMemory, Failure, MemoryStore
 from hotori.edge.deployment import FAILED, OK, Deployment, DeploymentStore, Judgement
 from hotori.edge.endings import Endings
 from hotori.edge.health import health_problems, observe
+from hotori.edge.image_collector import ImageCollector
 from hotori.edge.module_environment import Surroundings, module_environment
 from hotori.edge.performer import Outcome, Performer
 from hotori.edge.report import AgentReport, ModuleReport, problem_documents
@@ -22,12 +24,15 @@ from hotori.model.json import JsonObject
 from hotori.model.manifest import AgentConfig, ModuleSpec, RegistryCredential
 from hotori.problems import Problem
 from hotori.problems.module_ends import MODULE_RESTARTING
-from hotori.reconcile.modules import DesiredModule
+from hotori.problems.storage import DISK_FULL
+from hotori.reconcile.image_policy import ImageRules
+from hotori.reconcile.modules import DesiredModule, ObservedState
 from hotori.reconcile.plan import Plan, plan
 from hotori.reconcile.restart import RestartRules, RestartState
 from hotori.reconcile.runtime_status import RuntimeStatus, runtime_status
 from hotori.reconcile.steps import StartModule
-from hotori.reconcile.verdict import Verdict
+from hotori.reconcile.verdict import Bucket, Verdict
+from hotori.runtimes.held_image import ImageHolder
 from hotori.runtimes.module_runtime import ModuleObservation, ModuleRuntime, ModuleState
 
 _log = logging.getLogger(__name__)
@@ -67,9 +72,13 @@ class AgentParts:
     scope: Scope
     sockets: Sockets
     store: DeploymentStore
+    memories: MemoryStore
     clock: Callable[[], float]
     architecture: str = ""
     rules: RestartRules = field(default_factory=RestartRules)
+    image_rules: ImageRules = field(default_factory=ImageRules)
+    images: ImageHolder | None = None
+    """None leaves images alone."""
     limits: CallLimits = field(default_factory=CallLimits)
     look: float = _LOOK
     credentials: tuple[RegistryCredential, ...] = ()
@@ -87,13 +96,13 @@ class Agent:
 
     def __init__(self, parts: AgentParts, publish: Callable[[JsonObject], None]) -> None:
         self._parts, self._publish = parts, publish
+        self._memory = AgentMemory()
+        self._collector: ImageCollector | None = None
         self._runtime = WatchedRuntime(parts.runtime, parts.limits)
         self._performer = Performer(self._runtime, self._done)
-        self._endings = Endings(self._runtime, settled=parts.rules.unit)
+        self._endings = Endings(self._runtime, settled=parts.rules.unit, found=self._memory.endings)
         self._current = Deployment()
         self._latest = Deployment()
-        self._memory: dict[str, RestartState] = {}
-        self._failed: dict[str, Outcome] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._judged = Judgement()
         self._wake = asyncio.Event()
@@ -108,6 +117,9 @@ class Agent:
     async def load(self) -> None:
         """Begin with the deployment of the former life: the cloud may be out of reach."""
         self._current = self._latest = await self._parts.store.load()
+        await self._parts.memories.load(self._memory)
+        if self._parts.images:
+            self._collector = ImageCollector(self._parts.images, self._parts.image_rules, self._memory.images)
         if self._current.config:
             self._judged = Judgement(self._current.version, OK)
 
@@ -124,7 +136,7 @@ class Agent:
 
     def restart(self, module: str) -> None:
         """Forget what is held against the module, and start it if it does not run."""
-        self._memory.pop(module, None)
+        self._memory.states.pop(module, None)
         self.wake()
 
     async def run(self) -> None:
@@ -174,6 +186,10 @@ class Agent:
         self._performer.begin(made, Orders(desired, self._credentials(), folders))
         self._verdicts |= made.verdicts
         self._report(made, observations)
+        if self._collector:
+            self._collect(self._collector, made, observations.values(), now)
+        async with bounded("write down what happened", own):
+            await self._parts.memories.save(self._memory)
         return made
 
     async def idle(self) -> None:
@@ -183,6 +199,8 @@ class Agent:
     async def close(self, grace: float = 10.0) -> None:
         """Stop every module (contract 3.2: at the agent's end all are stopped) and what is under way."""
         await self._performer.close()
+        if self._collector:
+            await self._collector.close()
         running = [seen.name for seen in await self._runtime.observe() if seen.state is ModuleState.RUNNING]
         stops = (self._runtime.stop(name, grace) for name in running)
         for name, failed in zip(running, await asyncio.gather(*stops, return_exceptions=True), strict=True):
@@ -201,8 +219,7 @@ class Agent:
         self._parts.scope.want()
         await self._performer.abandon_pulls()
         self._current = self._latest
-        self._memory.clear()
-        self._failed.clear()
+        self._memory.forget_modules()
 
     def _resolve(self) -> dict[str, DesiredModule]:
         """The desired modules whose identity is known; the cloud is asked for the others."""
@@ -218,15 +235,32 @@ class Agent:
     def _plan(
         self, desired: Mapping[str, DesiredModule], observations: Mapping[str, ModuleObservation], now: float
     ) -> Plan:
-        busy, rules = self._performer.busy, self._parts.rules
+        busy, rules, states = self._performer.busy, self._parts.rules, self._memory.states
         unresolved = self.specs.keys() - desired.keys()
         left_out = busy | unresolved
         observed = {name: observe(seen) for name, seen in observations.items() if name not in left_out}
         wanted = {name: module for name, module in desired.items() if name not in left_out}
         for name, module in observed.items():
-            if name in self._memory:
-                self._memory[name] = self._memory[name].seen(module, now, rules)
-        return plan(wanted, observed, self._memory, now, rules)
+            if name in states:
+                states[name] = states[name].seen(module, now, rules)
+        made = plan(wanted, observed, states, now, rules)
+        for name in self._memory.failures.keys() & observed.keys():
+            if observed[name].state is ObservedState.RUNNING and made.verdicts[name].bucket is Bucket.UNCHANGED:
+                del self._memory.failures[name]
+                states[name] = states.get(name, RestartState()).step_succeeded()
+        return made
+
+    def _collect(
+        self, collector: ImageCollector, made: Plan, observations: Iterable[ModuleObservation], now: float
+    ) -> None:
+        """Remember whose images are ours, and look through them while nothing else is to be done."""
+        seen = {name for observation in observations for name in (observation.image, observation.image_digest)}
+        needed = frozenset(spec.image for spec in self.specs.values())
+        self._memory.images.known |= needed | (seen - {""})
+        if self._judged == Judgement(self._current.version, OK):
+            self._memory.images.good = set(needed)
+        if not made.steps and not self._performer.busy:
+            collector.begin(needed, now)
 
     def _credentials(self) -> tuple[RegistryCredential, ...]:
         config: AgentConfig | None = self._current.config
@@ -236,17 +270,19 @@ class Agent:
         """A step ended."""
         name, now = outcome.step.module, self._parts.clock()
         self._parts.stepped(outcome)
-        memory = self._memory.get(name, RestartState())
+        memory = self._memory.states.get(name, RestartState())
         if outcome.problem:
-            self._failed[name] = outcome
+            self._memory.failures[name] = Failure(outcome.problem, isinstance(outcome.step, StartModule))
             memory = memory.step_failed(now)
+            if self._collector and outcome.problem.kind is DISK_FULL:
+                self._collector.urgent = True
         else:
             if isinstance(outcome.step, StartModule) and outcome.step.restart:
                 memory = memory.restarted(now)
             if outcome.last:
-                self._failed.pop(name, None)
+                self._memory.failures.pop(name, None)
                 memory = memory.step_succeeded()
-        self._memory[name] = memory
+        self._memory.states[name] = memory
         if outcome.last:
             self.wake()
 
@@ -266,6 +302,7 @@ class Agent:
             architecture=self._parts.architecture,
             started_at=self._started_at,
             problems=troubles,
+            images=self._collector.counts if self._collector else None,
         )
         self.report = report.document()
         self._publish(self.report)
@@ -279,14 +316,14 @@ class Agent:
         version = self._latest.version
         if self._latest.code != OK:
             return Judgement(version, self._latest.code, str(self._latest.problem or ""))
-        if self._failed:
-            return Judgement(version, FAILED, "; ".join(str(failed.problem) for failed in self._failed.values()))
+        if failures := self._memory.failures:
+            return Judgement(version, FAILED, "; ".join(str(failure.problem) for failure in failures.values()))
         if made.steps or self._performer.busy or made.verdicts.keys() != self.specs.keys():
             return self._judged
         return Judgement(version, OK)
 
     def _module(self, name: str, seen: ModuleObservation | None) -> ModuleReport:
-        memory, rules = self._memory.get(name, RestartState()), self._parts.rules
+        memory, rules = self._memory.states.get(name, RestartState()), self._parts.rules
         verdict = self._verdicts.get(name)
         status = runtime_status(observe(seen) if seen else None, verdict, memory, rules)
         step = self._performer.doing(name)
@@ -303,10 +340,10 @@ class Agent:
 
     def _problems(self, name: str, memory: RestartState, seen: ModuleObservation | None) -> tuple[Problem, ...]:
         found = list(self._endings.problems(name))
-        failed = self._failed.get(name)
-        if failed and failed.problem:
+        failed = self._memory.failures.get(name)
+        if failed:
             # A start that fails is an ending too; who tried to start it knows more than its log.
-            found = [failed.problem] if isinstance(failed.step, StartModule) else [*found, failed.problem]
+            found = [failed.problem] if failed.at_start else [*found, failed.problem]
         if seen:
             found.extend(health_problems(seen, self._parts.clock(), self._parts.rules))
         if memory.count >= self._parts.rules.many:

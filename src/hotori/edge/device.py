@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from starlette.routing import Route
 
 from hotori.edge.agent import Agent, AgentParts
+from hotori.edge.agent_memory import MemoryStore
 from hotori.edge.agent_methods import AgentMethods
 from hotori.edge.agent_metrics import AgentMeters, machine_families, usages_of
 from hotori.edge.control import Control
@@ -52,7 +53,9 @@ from hotori.model.secret import Secret
 from hotori.net.authority import Authority, ServerCertificate
 from hotori.net.http import HttpServer
 from hotori.net.tls import client_context, server_context
+from hotori.reconcile.image_policy import ImageRules
 from hotori.reconcile.restart import RestartRules
+from hotori.runtimes.held_image import ImageHolder
 from hotori.runtimes.module_runtime import ModuleRuntime
 from hotori.sdk.endpoint import Endpoint
 from hotori.store.log import Log
@@ -72,6 +75,7 @@ class EdgeRules:
 
     restart: RestartRules = field(default_factory=RestartRules)
     scope: ScopeRules = field(default_factory=ScopeRules)
+    images: ImageRules = field(default_factory=ImageRules)
     look: float = 2.0
     dead_after: int = UPSTREAM_OPTIONS.keep_alive
     catch_up: float = CATCH_UP
@@ -79,7 +83,8 @@ class EdgeRules:
 
 @dataclass(frozen=True, slots=True)
 class EdgeParts:
-    """What a device is made of. `name` is what modules dial; `queue_log` keeps the hub's messages."""
+    """What a device is made of. `name` is what modules dial; `queue_log` keeps the hub's messages;
+    `images` is where unused images are removed, if anywhere."""
 
     data: Path
     name: str
@@ -90,6 +95,7 @@ class EdgeParts:
     authority: Authority
     architecture: str
     rules: EdgeRules = field(default_factory=EdgeRules)
+    images: ImageHolder | None = None
     clock: Callable[[], float] = time.time
 
 
@@ -234,10 +240,13 @@ class EdgeDevice:
             scope=self.scope,
             sockets=self.sockets,
             store=DeploymentStore(parts.records, parent),
+            memories=MemoryStore(parts.records),
             clock=parts.clock,
             architecture=parts.architecture,
             rules=parts.rules.restart,
             look=parts.rules.look,
+            images=parts.images,
+            image_rules=parts.rules.images,
             credentials=parts.enrolment.registries,
             stepped=self._agent_meters.stepped,
         )

@@ -22,11 +22,10 @@ class Ending:
 
 
 class Endings:
-    """Remembers the last ending of each module, until the module has run for `settled` seconds since."""
+    """Remembers the last ending of each module, until the module has run for `settled` seconds since, in `found`."""
 
-    def __init__(self, runtime: ModuleRuntime, settled: float) -> None:
-        self._runtime, self._settled = runtime, settled
-        self._found: dict[str, Ending] = {}
+    def __init__(self, runtime: ModuleRuntime, settled: float, found: dict[str, Ending]) -> None:
+        self._runtime, self._settled, self._found = runtime, settled, found
 
     def problems(self, module: str) -> tuple[Problem, ...]:
         ending = self._found.get(module)

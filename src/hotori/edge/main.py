@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.routing import Route
@@ -30,6 +30,7 @@ from hotori.net.authority import Authority
 from hotori.net.http import HttpServer
 from hotori.net.ports import port_owner
 from hotori.net.tls import client_context
+from hotori.runtimes.held_image import ImageHolder
 from hotori.runtimes.module_runtime import ModuleRuntime
 from hotori.runtimes.process import ProcessRuntime
 from hotori.sdk.connection_file import FILE_NAME, HubAddress, write_private
@@ -39,6 +40,12 @@ from hotori.store.sqlite import SqliteRecords
 
 _log = logging.getLogger(__name__)
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class _Runtime(ModuleRuntime, ImageHolder, Protocol):
+    """What each of the runtimes here can do."""
+
+
 Ready: TypeAlias = Callable[[str, HubAddress], None]
 
 
@@ -101,7 +108,7 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
 
 async def _open_runtime(
     config: EdgeConfig, enrolment: EnrolmentFile, stack: AsyncExitStack
-) -> tuple[ModuleRuntime, EdgeConfig]:
+) -> tuple[_Runtime, EdgeConfig]:
     """Open what runs modules, and settle where the hub listens: containers are asked where they can reach it."""
     ca = config.data / "cloud-ca.pem"
     ca.write_text(enrolment.trusted, encoding="ascii")
@@ -115,7 +122,7 @@ async def _open_runtime(
 
 async def _open_containers(
     config: EdgeConfig, engine: ModuleEngine, owner: str, stack: AsyncExitStack
-) -> tuple[ModuleRuntime, EdgeConfig]:
+) -> tuple[_Runtime, EdgeConfig]:
     # The engine's client is large, so only a device that has an engine loads it.
     from hotori.runtimes.docker import DockerRuntime, DockerSettings
     from hotori.runtimes.engine import Engine
@@ -135,7 +142,7 @@ async def _open_containers(
 
 
 async def _open_parts(
-    config: EdgeConfig, enrolment: EnrolmentFile, runtime: ModuleRuntime, stack: AsyncExitStack
+    config: EdgeConfig, enrolment: EnrolmentFile, runtime: _Runtime, stack: AsyncExitStack
 ) -> EdgeParts:
     """Open the stores; the stack closes them again, last opened first."""
     records = SqliteRecords.open(config.data / "records.sqlite")
@@ -149,6 +156,7 @@ async def _open_parts(
         records=records,
         queue_log=queue_log,
         runtime=runtime,
+        images=runtime,
         authority=Authority.open(config.data / "authority"),
         architecture=platform.machine(),
         rules=config.rules,

@@ -11,6 +11,7 @@ from hotori import __version__
 from hotori.diagnosis.evidence import blot
 from hotori.diagnosis.fold import fold
 from hotori.edge.deployment import OK, Deployment, Judgement
+from hotori.edge.image_collector import ImageCounts
 from hotori.edge.own_twin import key_safe
 from hotori.edge.times import NEVER, iso_time
 from hotori.model.json import Json, JsonObject
@@ -47,6 +48,7 @@ class AgentReport:
     architecture: str = ""
     started_at: float = 0.0
     problems: Sequence[Problem] = ()
+    images: ImageCounts | None = None
 
     def document(self) -> JsonObject:
         """Reported properties. Passwords of registries are left out, unlike in the original."""
@@ -65,6 +67,8 @@ class AgentReport:
             "systemModules": {"edgeAgent": self._system(), "edgeHub": self._system()},
             "modules": {name: module_document(module) for name, module in self.modules.items()},
         }
+        if self.images:
+            document["images"] = self.images.document()
         if self.problems:
             document["problems"] = problem_documents(self.problems)
         return document

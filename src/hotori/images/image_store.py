@@ -19,7 +19,7 @@ import shutil
 import uuid
 from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from hotori.images.client import Advance, FetchedManifest, RegistryClient
 from hotori.images.content_files import write_durably
@@ -31,6 +31,7 @@ from hotori.model.manifest import RegistryCredential
 from hotori.model.platform import Platform
 from hotori.problems import Problem
 from hotori.problems.images import IMAGE_DAMAGED, IMAGE_UNSUPPORTED, REGISTRY_UNREACHABLE
+from hotori.runtimes.held_image import HeldImage
 from hotori.runtimes.host import host_platform
 from hotori.runtimes.local_image import ImageConfig, LocalImage
 from hotori.runtimes.module_runtime import Progress
@@ -76,6 +77,36 @@ class ImageStore:
         images went."""
         async with self._lock:
             return await asyncio.to_thread(self._prune, frozenset(keep))
+
+    async def held(self) -> list[HeldImage]:
+        """Every image, with the names that it had when it was last fetched."""
+        async with self._lock:
+            return await asyncio.to_thread(self._held)
+
+    async def drop(self, digest: str) -> None:
+        """Remove an image, and the layers that no other one has."""
+        async with self._lock:
+            await asyncio.to_thread(self._drop, digest)
+
+    def _drop(self, digest: str) -> None:
+        whole = {folder.name for folder in _folders(self._folder / "images") if (folder / "config.json").is_file()}
+        self._prune(frozenset(whole - {_file_name(digest)}))
+
+    def _held(self) -> list[HeldImage]:
+        names: dict[str, list[str]] = {}
+        for file in _folders(self._folder / "names"):
+            names.setdefault(_file_name(file.read_text()), []).append(unquote(file.name))
+        return [
+            HeldImage(
+                identifier=folder.name.replace("-", ":", 1),
+                names=tuple(names.get(folder.name, ())),
+                size=_bytes_in(folder / "rootfs"),
+                created_at=folder.stat().st_mtime,
+                used=False,
+            )
+            for folder in _folders(self._folder / "images")
+            if (folder / "config.json").is_file()
+        ]
 
     def _find(self, reference: ImageReference) -> LocalImage | None:
         digest = reference.digest or _read_text(self._name(reference))
@@ -202,6 +233,11 @@ def _file_name(digest: str) -> str:
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def _bytes_in(folder: Path) -> int:
+    """Of all its files, each counted in full also where another image has it, too."""
+    return sum((Path(root) / name).lstat().st_size for root, _, names in os.walk(folder) for name in names)
 
 
 def _read_text(path: Path) -> str | None:

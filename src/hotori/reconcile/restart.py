@@ -33,30 +33,34 @@ class RestartState:
     """What is remembered of one module between looks.
 
     `count` restarts, the last at `restarted_at`; `failures` steps failed in a row, the last at `failed_at`.
+    `fresh` where the agent was started since: its first attempt waits for nothing.
     """
 
     count: int = 0
     restarted_at: float = 0.0
     failures: int = 0
     failed_at: float = 0.0
+    fresh: bool = False
 
     def restarted(self, now: float) -> RestartState:
-        return replace(self, count=self.count + 1, restarted_at=now)
+        return replace(self, count=self.count + 1, restarted_at=now, fresh=False)
 
     def step_failed(self, now: float) -> RestartState:
-        return replace(self, failures=self.failures + 1, failed_at=now)
+        return replace(self, failures=self.failures + 1, failed_at=now, fresh=False)
 
     def step_succeeded(self) -> RestartState:
         return replace(self, failures=0, failed_at=0.0)
 
     def seen(self, observed: ObservedModule, now: float, rules: RestartRules) -> RestartState:
         """Forget the restarts of a module that has been running well for long enough."""
+        if self.fresh and observed.state.alive:
+            return replace(self, fresh=False).seen(observed, now, rules)
         well = observed.state is ObservedState.RUNNING and now - observed.started_at >= rules.proven
         return replace(self, count=0, restarted_at=0.0) if well and self.count else self
 
     def next_step(self, rules: RestartRules) -> float:
-        """When a step may be tried again; 0.0 where none failed."""
-        return self.failed_at + rules.wait(self.failures - 1) if self.failures else 0.0
+        """When a step may be tried again; 0.0 for at once."""
+        return self.failed_at + rules.wait(self.failures - 1) if self.failures and not self.fresh else 0.0
 
     def next_restart(self, observed: ObservedModule, rules: RestartRules) -> float:
         """When a module that is not well may be started again.
@@ -64,6 +68,8 @@ class RestartState:
         One that ended with status 0 for the first time is simply started. One that is unhealthy gets its wait
         counted from its start.
         """
+        if self.fresh:
+            return 0.0
         if observed.state is ObservedState.UNHEALTHY:
             return observed.started_at + rules.wait(self.count)
         if observed.state is ObservedState.STOPPED and not self.count:

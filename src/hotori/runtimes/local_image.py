@@ -11,6 +11,7 @@ from hotori.model.image_reference import ImageReference
 from hotori.model.json import Json, JsonObject
 from hotori.model.manifest import RegistryCredential
 from hotori.model.platform import Platform
+from hotori.runtimes.held_image import HeldImage
 from hotori.runtimes.module_runtime import Progress
 
 PYTHON_LABEL = "org.hotori.python"
@@ -65,6 +66,14 @@ class ImageFetcher(Protocol):
 
     async def find(self, reference: ImageReference) -> LocalImage | None:
         """The image as it was last fetched, without asking anyone."""
+        ...
+
+    async def held(self) -> list[HeldImage]:
+        """Every image that is here, none of them `used`."""
+        ...
+
+    async def drop(self, digest: str) -> None:
+        """Remove an image; nothing where it is not here."""
         ...
 
 

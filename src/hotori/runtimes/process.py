@@ -13,17 +13,20 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hotori.model.image_reference import ImageReference
 from hotori.model.manifest import RegistryCredential
 from hotori.model.platform import Platform
 from hotori.problems import Problem
+from hotori.problems.engines import ENGINE_REFUSED
 from hotori.problems.images import IMAGE_ABSENT, IMAGE_WRONG_PLATFORM, IMAGE_WRONG_PYTHON
 from hotori.problems.modules import MODULE_UNKNOWN, MODULE_WITHOUT_COMMAND
 from hotori.runtimes.changes import Changes
 from hotori.runtimes.create_options import ProcessOptions
 from hotori.runtimes.disk import disk_problems
+from hotori.runtimes.held_image import HeldImage
 from hotori.runtimes.host import PYTHON_VERSION, host_platform
 from hotori.runtimes.local_image import PYTHON_LABEL, ImageFetcher, LocalImage
 from hotori.runtimes.module_record import ModuleRecord
@@ -126,6 +129,17 @@ class ProcessRuntime:
         if record.state is not ModuleState.RUNNING or record.process is None:
             return ModuleUsage()
         return await asyncio.to_thread(group_usage, record.process.pid)
+
+    async def images(self) -> list[HeldImage]:
+        used = {module.record.image_digest for module in (await self._open()).values()}
+        return [replace(held, used=held.identifier in used) for held in await self._images.held()]
+
+    async def remove_image(self, identifier: str) -> None:
+        if any(module.record.image_digest == identifier for module in (await self._open()).values()):
+            reason = f"the image {identifier} is used by a module"
+            raise Problem(ENGINE_REFUSED, reason, module=identifier, action="remove the image", reason=reason)
+        with disk_problems(self._folder):
+            await self._images.drop(identifier)
 
     async def close(self) -> None:
         """End every module."""
