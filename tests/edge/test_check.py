@@ -27,10 +27,8 @@ from hotori.problems.checks import DISK_SHORT
 from hotori.sdk.connection_file import HubAddress
 from hotori.testing.addresses import loopback_address
 from hotori.testing.cloud_hub import CloudHub
-from hotori.testing.small_disk import small_disk
 from tests.edge.parts import Cloud, Device, manifest
 
-__all__ = ["small_disk"]
 MODULE_CHECKS = frozenset({"device-running", "deployment", "modules"})
 CLOUD_CHECKS = frozenset(check.id for check in CHECKS) - MODULE_CHECKS - {"data-folder"}
 

@@ -27,8 +27,6 @@ from hotori.testing.addresses import loopback_address
 from hotori.testing.small_hub import BookDirectory, SmallHub
 from hotori.testing.wire_client import WireClient
 
-pytest_plugins = ["hotori.testing.small_disk"]
-
 CAMERA = Identity("edge-1", "camera")
 SMALL = StoreLimits(capacity=40_000)
 

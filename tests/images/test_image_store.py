@@ -23,9 +23,6 @@ from hotori.model.platform import Platform
 from hotori.problems import Problem
 from hotori.runtimes.host import host_platform
 from hotori.testing.registry_server import TestRegistry, TinyImages, registry_server, write_files
-from hotori.testing.small_disk import small_disk
-
-__all__ = ["small_disk"]
 
 
 @pytest.fixture

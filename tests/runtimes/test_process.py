@@ -22,9 +22,7 @@ from hotori.runtimes.process_mark import ProcessMark
 from hotori.runtimes.program import elf_interpreter
 from hotori.testing.registry_server import TinyImages, registry_server
 from hotori.testing.runtime_suite import WAITS, RuntimeSuite, observed, until_logged, until_state
-from hotori.testing.small_disk import small_disk
 
-__all__ = ["small_disk"]
 PYTHON = Path(sys.executable).resolve().read_bytes()[:4096]
 PYTHONPATH = {"PYTHONPATH": "/app/packages"}
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from hotori.diagnosis.evidence import EngineEvidence
 from hotori.diagnosis.findings import findings
 from hotori.model.image_reference import ImageReference
@@ -47,6 +49,7 @@ DEFAULT_NETWORK = "azure-iot-edge"
 _GRACE = 10.0
 _EXIT_CODES = {MODULE_PROGRAM_MISSING: 127, MODULE_PROGRAM_NOT_EXECUTABLE: 126}
 _NOT_STARTED = 128
+_ENDED_LOOK = 2.0
 
 
 def _unknown_owner(address: str, port: int) -> str:
@@ -223,8 +226,20 @@ class DockerRuntime:
         query = {"stdout": "true", "stderr": "true", "tail": "all" if tail is None else str(tail)}
         query["follow"] = "true" if follow else "false"
         async with self._engine.stream("GET", f"containers/{identifier}/logs", query=query) as answer:
-            async for piece in frames(answer, terminal=terminal):
-                yield piece
+            ending = asyncio.create_task(self._end_with(identifier, answer)) if follow else None
+            try:
+                async for piece in frames(answer, terminal=terminal):
+                    yield piece
+            finally:
+                if ending is not None:
+                    ending.cancel()
+
+    async def _end_with(self, identifier: str, answer: aiohttp.ClientResponse) -> None:
+        """End a log that is followed once its container has: podman on a busy machine forgets to now and then."""
+        while (document := await self._inspect(identifier)) and document["State"].get("Running"):  # noqa: ASYNC110
+            await asyncio.sleep(_ENDED_LOOK)
+        await asyncio.sleep(_ENDED_LOOK)
+        answer.content.feed_eof()
 
     async def _make_up(self, document: Any) -> None:
         self._podman.check_health(document)
