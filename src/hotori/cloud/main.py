@@ -24,10 +24,11 @@ from hotori.images.registry import registry_app
 from hotori.model.connection_string import StorageConnection
 from hotori.model.secret import Secret
 from hotori.net.address import is_loopback
-from hotori.net.authority import Authority, ServerCertificate
+from hotori.net.authority import Authority
 from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http import AsgiApp, HttpServer
-from hotori.net.tls import client_context, server_context
+from hotori.net.live_certificate import DAY, LiveCertificate
+from hotori.net.tls import ServesTls, client_context
 from hotori.objects.blob_files import BlobFiles
 from hotori.objects.server import objects_app
 from hotori.sdk.connection_file import FILE_NAME, CloudConnection, HubAddress, write_private
@@ -45,7 +46,8 @@ _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 class CloudConfig:
     """Where the cloud keeps and serves things. `https_port` None means 443, or 8443 where 443 is not to be had.
 
-    `hub_events` are what the hub tells of in the event log beside what devices say.
+    `hub_events` are what the hub tells of in the event log beside what devices say. Every
+    `certificate_look` seconds it is seen whether the listeners' certificate must be renewed.
     """
 
     data: Path
@@ -57,6 +59,7 @@ class CloudConfig:
     registry_port: int = 5000
     portal_port: int = 8080
     hub_events: frozenset[EventSource] = frozenset()
+    certificate_look: float = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ async def run_cloud(config: CloudConfig, stop: asyncio.Event, portal: PortalFact
         )
         stack.callback(listeners.close)
         authority = Authority.open(config.data / "authority")
-        certificate = authority.issue_server(_names(config))
+        certificate = LiveCertificate(authority, _names(config), config.certificate_look)
+        await stack.enter_async_context(certificate)
         parts = await _open_parts(config, stack, listeners, authority)
         await _serve(config, stack, listeners, certificate, parts, portal)
         connection = _connection(config, listeners, authority, parts)
@@ -139,12 +143,12 @@ async def _serve(
     config: CloudConfig,
     stack: AsyncExitStack,
     listeners: CloudListeners,
-    certificate: ServerCertificate,
+    certificate: ServesTls,
     parts: CloudParts,
     portal: PortalFactory,
 ) -> None:
     """Start every listener. Off loopback all of them speak TLS; on it, MQTT and the service API do."""
-    context = server_context(certificate.cert_path, certificate.key_path)
+    context = certificate.context()
     ask_for_certificate(context)
     mqtt = await serve_mqtt(parts.services.hub, ssl_context=context, sock=listeners.mqtt)
     stack.callback(mqtt.close)

@@ -50,9 +50,10 @@ from hotori.hub.upstream_metrics import upstream_families
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import Json, JsonObject
 from hotori.model.secret import Secret
-from hotori.net.authority import Authority, ServerCertificate
+from hotori.net.authority import Authority
 from hotori.net.http import HttpServer
-from hotori.net.tls import client_context, server_context
+from hotori.net.live_certificate import DAY
+from hotori.net.tls import ServesTls, client_context
 from hotori.reconcile.image_policy import ImageRules
 from hotori.reconcile.restart import RestartRules
 from hotori.runtimes.held_image import ImageHolder
@@ -70,13 +71,14 @@ class EdgeRules:
     """How patient the device is; times in seconds.
 
     A connection upwards counts as lost after `dead_after` of silence; `catch_up` is how many messages a second go up
-    of what waited.
+    of what waited. Every `certificates` seconds it is seen whether the listeners' certificate must be renewed.
     """
 
     restart: RestartRules = field(default_factory=RestartRules)
     scope: ScopeRules = field(default_factory=ScopeRules)
     images: ImageRules = field(default_factory=ImageRules)
     look: float = 2.0
+    certificates: float = DAY
     dead_after: int = UPSTREAM_OPTIONS.keep_alive
     catch_up: float = CATCH_UP
 
@@ -142,7 +144,7 @@ class EdgeDevice:
         return cls(parts, seal, cloud, more)
 
     async def live(
-        self, listeners: EdgeListeners, certificate: ServerCertificate, until: Callable[[], Awaitable[object]]
+        self, listeners: EdgeListeners, certificate: ServesTls, until: Callable[[], Awaitable[object]]
     ) -> None:
         """Serve until `until()` returns, which is called once all is ready. Modules end first, the hub last."""
         async with AsyncExitStack() as stack:
@@ -154,8 +156,7 @@ class EdgeDevice:
             await self.agent.load()
             for twin in (self._hub_twin, self._agent_twin):
                 await twin.start()
-            context = server_context(certificate.cert_path, certificate.key_path)
-            server = await serve_mqtt(self.hub, ssl_context=context, sock=listeners.mqtt)
+            server = await serve_mqtt(self.hub, ssl_context=certificate.context(), sock=listeners.mqtt)
             stack.callback(server.close)
             https = edge_app(self.hub, self.scope, self.identity.device, self._parts.clock, self._for_children())
             await stack.enter_async_context(HttpServer(https, listeners.https, certificate, (mqtt_tunnel(self.hub),)))

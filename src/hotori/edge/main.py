@@ -28,6 +28,7 @@ from hotori.model.json import JsonObject
 from hotori.net.address import is_loopback
 from hotori.net.authority import Authority
 from hotori.net.http import HttpServer
+from hotori.net.live_certificate import LiveCertificate
 from hotori.net.ports import port_owner
 from hotori.net.tls import client_context
 from hotori.runtimes.held_image import ImageHolder
@@ -89,7 +90,8 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
         await stack.enter_async_context(cloud)
         images = await _image_gate(enrolment, stack)
         parts = await _open_parts(config, enrolment, runtime, stack)
-        certificate = parts.authority.issue_server(_names(config))
+        certificate = LiveCertificate(parts.authority, _names(config), config.rules.certificates)
+        await stack.enter_async_context(certificate)
         device = await EdgeDevice.make(parts, cloud, images)
 
         if counting is not None:

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import ipaddress
 import os
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hotori.net.tls import server_context
 from hotori.problems import Problem
 from hotori.problems.storage import DISK_FAILED, DISK_FULL, FILE_UNREADABLE
 
@@ -70,6 +72,10 @@ class ServerCertificate:
 
     cert_path: Path
     key_path: Path
+
+    def context(self) -> ssl.SSLContext:
+        """For a listener. Raises `file-unreadable`."""
+        return server_context(self.cert_path, self.key_path)
 
 
 class Authority:

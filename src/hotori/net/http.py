@@ -13,10 +13,9 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from hotori.net.address import is_loopback
-from hotori.net.authority import ServerCertificate
 from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http_protocol import HttpProtocol
-from hotori.net.tls import server_context
+from hotori.net.tls import ServesTls
 from hotori.net.websocket import Tunnel, WebsocketProtocol
 from hotori.problems import Problem
 from hotori.problems.network import TLS_REQUIRED
@@ -47,7 +46,7 @@ class HttpServer:
         self,
         app: AsgiApp,
         listener: socket.socket,
-        certificate: ServerCertificate | None = None,
+        certificate: ServesTls | None = None,
         tunnels: tuple[Tunnel, ...] = (),
         *,
         asks_clients: bool = False,
@@ -143,7 +142,7 @@ class _Server(uvicorn.Server):
 
 
 def _config(
-    app: AsgiApp, certificate: ServerCertificate | None, tunnels: tuple[Tunnel, ...], asks_clients: bool
+    app: AsgiApp, certificate: ServesTls | None, tunnels: tuple[Tunnel, ...], asks_clients: bool
 ) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
@@ -161,7 +160,7 @@ def _config(
     if tunnels:
         config.ws = cast(Any, partial(_upgrade, tunnels))  # called as the class that it stands for
     if certificate is not None:
-        context = server_context(certificate.cert_path, certificate.key_path)
+        context = certificate.context()
         if asks_clients:
             ask_for_certificate(context)
         config.ssl_context_factory = lambda *_: context

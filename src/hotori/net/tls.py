@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Protocol
 
 from hotori.problems import Problem
 from hotori.problems.storage import FILE_UNREADABLE
+
+
+class ServesTls(Protocol):
+    """What a listener shows its clients."""
+
+    def context(self) -> ssl.SSLContext:
+        """A context of its own for each listener."""
+        ...
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
