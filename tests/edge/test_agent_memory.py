@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hotori.edge.agent_memory import AgentMemory, MemoryStore
-from hotori.edge.deployment import DeploymentStore
+from hotori.edge.deployment import Deployment, DeploymentStore
 from hotori.reconcile.restart import RestartRules, RestartState
 from hotori.store.memory import MemoryRecords
 from tests.edge.parts import Cloud, Device, image, manifest
@@ -102,3 +102,19 @@ def test_the_first_attempt_after_the_agents_start_waits_for_nothing_and_the_next
 
     assert fresh.next_step(RestartRules()) == 0.0
     assert fresh.step_failed(1001.0).next_step(RestartRules()) == 1081.0
+
+
+async def test_what_a_deployment_left_behind_is_removed_after_a_restart(tmp_path: Path) -> None:
+    cloud = Cloud("camera", "uploader")
+    async with Device(tmp_path, cloud) as device:
+        device.agent.deploy(manifest("camera", "uploader"), 1)
+        await device.settle()
+    # As if the agent had ended between writing a deployment down and performing it.
+    await DeploymentStore(device.records).save(Deployment.read(manifest("uploader"), 2))
+
+    again = Device(tmp_path, cloud, device.records)
+    again.runtime = device.runtime
+    async with again:
+        await again.settle()
+
+    assert [seen.name for seen in await again.runtime.observe()] == ["uploader"]

@@ -235,3 +235,16 @@ def test_waits_are_for_earlier_orders_alone_and_come_before_the_old_module_is_st
             earlier = [type(other) for other in made.steps[:index] if other.module == step.module]
             assert set(earlier) <= {PullImage}
             assert any(isinstance(other, StartModule) and other.module == step.module for other in made.steps[index:])
+
+
+def test_with_images_first_nothing_is_made_while_another_module_cannot_be() -> None:
+    broken, fine, running = desired("broken"), desired("fine", tag="2"), desired("running")
+    there = {"fine": observed(desired("fine")), "running": observed(running)}
+    memory = {"broken": RestartState().step_failed(LATER)}
+    wanted = {module.name: module for module in (broken, fine, running)}
+
+    held = plan(wanted, there, memory, LATER, RULES, pulls_first=True)
+
+    assert held.steps == ()
+    assert held.next_attempts == {"broken": LATER + 10.0, "fine": LATER + 10.0}
+    assert plan(wanted, there, memory, LATER + 10, RULES, pulls_first=True).to_pull == ("broken", "fine")

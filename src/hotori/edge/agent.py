@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from hotori.edge.agent_memory import AgentMemory, Failure, MemoryStore
@@ -13,6 +13,7 @@ from hotori.edge.deployment import FAILED, OK, Deployment, DeploymentStore, Judg
 from hotori.edge.endings import Endings
 from hotori.edge.health import health_problems, observe
 from hotori.edge.image_collector import ImageCollector
+from hotori.edge.log_levels import log_level_of_modules, set_log_levels
 from hotori.edge.module_environment import Surroundings, module_environment
 from hotori.edge.performer import Outcome, Performer
 from hotori.edge.report import AgentReport, ModuleReport, problem_documents
@@ -114,6 +115,10 @@ class Agent:
         """The modules of the deployment that is in force."""
         return self._current.config.modules if self._current.config else {}
 
+    @property
+    def _pulls_first(self) -> bool:
+        return self._current.config is not None and self._current.config.pulls_first
+
     async def load(self) -> None:
         """Begin with the deployment of the former life: the cloud may be out of reach."""
         self._current = self._latest = await self._parts.store.load()
@@ -121,6 +126,7 @@ class Agent:
         if self._parts.images:
             self._collector = ImageCollector(self._parts.images, self._parts.image_rules, self._memory.images)
         if self._current.config:
+            set_log_levels(self._current.config)
             self._judged = Judgement(self._current.version, OK)
 
     def deploy(self, desired: JsonObject, version: int) -> None:
@@ -183,7 +189,7 @@ class Agent:
         await self._endings.look(observations.values(), now)
         made = self._plan(desired, observations, now)
         folders = {name: self._parts.sockets.folder(name) for name in desired}
-        self._performer.begin(made, Orders(desired, self._credentials(), folders))
+        self._performer.begin(made, Orders(desired, self._credentials(), folders, self._pulls_first))
         self._verdicts |= made.verdicts
         self._report(made, observations)
         if self._collector:
@@ -219,14 +225,16 @@ class Agent:
         self._parts.scope.want()
         await self._performer.abandon_pulls()
         self._current = self._latest
+        set_log_levels(self._latest.config)
         self._memory.forget_modules()
 
     def _resolve(self) -> dict[str, DesiredModule]:
         """The desired modules whose identity is known; the cloud is asked for the others."""
         parts, resolved = self._parts, {}
+        around = replace(parts.around, log_level=log_level_of_modules(self._current.config))
         for name, spec in self.specs.items():
             if registration := parts.scope.known(Identity(parts.around.device, name)):
-                env = module_environment(spec, parts.around, registration.generation, parts.sockets.uri(name))
+                env = module_environment(spec, around, registration.generation, parts.sockets.uri(name))
                 resolved[name] = DesiredModule.resolve(spec, env)
         if resolved.keys() != self.specs.keys():
             parts.scope.want()
@@ -243,7 +251,7 @@ class Agent:
         for name, module in observed.items():
             if name in states:
                 states[name] = states[name].seen(module, now, rules)
-        made = plan(wanted, observed, states, now, rules)
+        made = plan(wanted, observed, states, now, rules, pulls_first=self._pulls_first)
         for name in self._memory.failures.keys() & observed.keys():
             if observed[name].state is ObservedState.RUNNING and made.verdicts[name].bucket is Bucket.UNCHANGED:
                 del self._memory.failures[name]

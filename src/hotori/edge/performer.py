@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from hotori.edge.pull_gate import PullGate
 from hotori.edge.step_table import PERFORM, Orders
 from hotori.problems import Problem
 from hotori.problems.module_ends import MODULE_FAULT
@@ -48,10 +49,11 @@ class Performer:
     def begin(self, plan: Plan, orders: Orders) -> None:
         """Start the plan's chains. A startup group begins when the chains of the group before it have ended."""
         before: tuple[asyncio.Task[None], ...] = ()
+        gate = PullGate(plan.to_pull) if orders.pulls_first else PullGate(())
         for group in plan.groups:
             chains = {step.module: tuple(s for s in group if s.module == step.module) for step in group}
             tasks = {
-                module: asyncio.create_task(self._chain(module, steps, orders, before), name=f"perform {module}")
+                module: asyncio.create_task(self._chain(module, steps, orders, before, gate), name=f"perform {module}")
                 for module, steps in chains.items()
             }
             self._chains |= tasks
@@ -72,10 +74,11 @@ class Performer:
         await _cancel(list(self._chains.values()))
 
     async def _chain(
-        self, module: str, steps: Sequence[Step], orders: Orders, before: Sequence[asyncio.Task[None]]
+        self, module: str, steps: Sequence[Step], orders: Orders, before: Sequence[asyncio.Task[None]], gate: PullGate
     ) -> None:
+        gated = gate.holds(module)
         try:
-            if before:
+            if before and not gated:
                 await asyncio.wait(before)
             for index, step in enumerate(steps):
                 self._at[module] = step
@@ -85,7 +88,14 @@ class Performer:
                 self._tell(Outcome(step, problem, last, time.monotonic() - began))
                 if problem:
                     return
+                if gated and isinstance(step, PullImage):
+                    del self._at[module]
+                    if not await gate.passed(module):
+                        return
+                    if before:
+                        await asyncio.wait(before)
         finally:
+            gate.left(module)
             self._at.pop(module, None)
             if self._chains.get(module) is asyncio.current_task():
                 del self._chains[module]

@@ -25,6 +25,8 @@ class Orders:
     credentials: Sequence[RegistryCredential] = ()
     folders: Mapping[str, str] = field(default_factory=dict)
     """Folders of this machine that modules must see, by module."""
+    pulls_first: bool = False
+    """Every image is fetched before any of these modules is touched."""
 
     def credential(self, image: ImageReference) -> RegistryCredential | None:
         """The one for the image's registry."""

@@ -78,10 +78,17 @@ class RegistryCredential:
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """`$edgeAgent` desired: what runs."""
+    """`$edgeAgent` desired: what runs. `agent_env` and `hub_env` are the system modules' own `env`."""
 
     modules: Mapping[str, ModuleSpec]
     credentials: tuple[RegistryCredential, ...] = ()
+    agent_env: Mapping[str, str] = field(default_factory=dict)
+    hub_env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pulls_first(self) -> bool:
+        """Whether no module is touched before every image is here (contract 3.2, ModuleUpdateMode)."""
+        return self.agent_env.get("ModuleUpdateMode", "").lower() == "waitforallpulls"
 
     @classmethod
     def parse(cls, desired: JsonObject, at: str = "") -> AgentConfig:
@@ -97,6 +104,8 @@ class AgentConfig:
                 _credential(_object(credentials, name, f"{at}/runtime/settings/registryCredentials"))
                 for name in credentials
             ),
+            agent_env=_system_env(desired, "edgeAgent", at),
+            hub_env=_system_env(desired, "edgeHub", at),
         )
 
 
@@ -262,6 +271,12 @@ def _module(name: str, modules: JsonObject, at: str) -> ModuleSpec:
         env=_env(_object(spec, "env", at, required=False), f"{at}/env"),
         create_options=read_create_options(settings, f"{at}/settings"),
     )
+
+
+def _system_env(desired: JsonObject, name: str, at: str) -> dict[str, str]:
+    at = f"{at}/systemModules"
+    system = _object(_object(desired, "systemModules", at.rpartition("/")[0], required=False), name, at, required=False)
+    return _env(_object(system, "env", f"{at}/{name}", required=False), f"{at}/{name}/env")
 
 
 def _env(env: JsonObject, at: str) -> dict[str, str]:

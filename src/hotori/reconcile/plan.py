@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hotori.model.manifest import PullPolicy, Status
-from hotori.reconcile.modules import DesiredModule, ObservedModule
+from hotori.reconcile.modules import DesiredModule, ObservedModule, ObservedState
 from hotori.reconcile.restart import RestartRules, RestartState
 from hotori.reconcile.start_order import wait_for_health
 from hotori.reconcile.steps import CreateModule, PullImage, RemoveModule, StartModule, Step, StopModule
@@ -81,16 +81,21 @@ def plan(
     memory: Mapping[str, RestartState],
     now: float,
     rules: RestartRules,
+    *,
+    pulls_first: bool = False,
 ) -> Plan:
     """Decide for every module and put the steps in order (contract 3.2).
 
-    Beyond the contract, a startup group waits for the health checks of the groups before it.
+    With `pulls_first` no module is made while the image of another is being waited for. Beyond the contract, a
+    startup group waits for the health checks of the groups before it.
     """
     nothing = RestartState()
     verdicts = {
         name: judge(desired.get(name), observed.get(name), memory.get(name, nothing), now, rules)
         for name in sorted(desired.keys() | observed.keys())
     }
+    if pulls_first:
+        verdicts |= _held(verdicts, desired, observed)
     groups: dict[int, list[Step]] = {}
     for name, verdict in sorted(verdicts.items(), key=lambda item: _RANK[item[1].bucket]):
         order = desired[name].startup_order if name in desired else _BEFORE_ALL
@@ -98,6 +103,25 @@ def plan(
         if steps:
             groups.setdefault(order, []).extend(steps)
     return Plan(verdicts, wait_for_health(groups, desired, observed, now, rules.healthy))
+
+
+def _held(
+    verdicts: Mapping[str, Verdict], desired: Mapping[str, DesiredModule], observed: Mapping[str, ObservedModule]
+) -> dict[str, Verdict]:
+    """Those that must wait since another module, that is still to be made, is backing off."""
+    nobody = ObservedModule("", ObservedState.CREATED, "")
+    awaited = {
+        name: verdict.next_attempt
+        for name, verdict in verdicts.items()
+        if verdict.bucket is Bucket.BACKING_OFF
+        and name in desired
+        and observed.get(name, nobody).fingerprint != desired[name].fingerprint
+    }
+    if not awaited:
+        return {}
+    why = f"all images are fetched before any module is made, and {', '.join(sorted(awaited))} could not be made"
+    wait = Verdict(Bucket.BACKING_OFF, why, min(awaited.values()))
+    return {name: wait for name, verdict in verdicts.items() if verdict.bucket in (Bucket.CREATE, Bucket.REPLACE)}
 
 
 _BEFORE_ALL = -1
