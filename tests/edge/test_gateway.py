@@ -15,6 +15,7 @@ from hotori.edge.device import EdgeRules
 from hotori.edge.enrolment import EnrolmentFile
 from hotori.edge.main import EdgeConfig, run_edge
 from hotori.edge.scope import ScopeRules
+from hotori.edge.trust_bundle import TrustBundle
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.message import Message
 from hotori.model.sas import sign
@@ -37,10 +38,14 @@ OPTIONS = ConnectionOptions(backoff=Backoff(first=0.05, longest=0.2, refused=0.2
 
 
 @asynccontextmanager
-async def an_edge(folder: Path, enrolment: EnrolmentFile | None, address: str) -> AsyncIterator[HubAddress]:
+async def an_edge(
+    folder: Path, enrolment: EnrolmentFile | None, address: str, https_port: int = 0, trust: TrustBundle | None = None
+) -> AsyncIterator[HubAddress]:
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     rules = EdgeRules(look=0.2, scope=ScopeRules(miss=0.3, retry=0.3))
-    config = EdgeConfig(folder, enrolment, address, address, https_port=0, rules=rules)
+    config = EdgeConfig(
+        folder, enrolment, address, address, https_port=https_port, rules=rules, trust=trust or TrustBundle()
+    )
     running = asyncio.create_task(run_edge(config, stop, lambda _, hub: ready.set_result(hub)))
     await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
     try:

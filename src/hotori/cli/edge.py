@@ -117,6 +117,11 @@ for command in (*COMMANDS, check, install, config_group, provision):
 @click.option("--metrics/--no-metrics", default=True, envvar="MetricsEnabled", help="Serve metrics for Prometheus.")
 @click.option("--metrics-port", type=PORT, help="9600 where that is free, unless given.")
 @click.option("--metrics-listen", default="", help="Loopback unless given; elsewhere metrics are served by TLS.")
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Authorities (PEM) whose certificates devices behind this one may show.",
+)
 @click.option("--network", default="azure-iot-edge", show_default=True, help="The modules' network in the engine.")
 @answers
 def run_command(
@@ -145,6 +150,7 @@ def run_command(
     metrics: bool,
     metrics_port: int | None,
     metrics_listen: str,
+    trust: Path | None,
 ) -> None:
     """Run the agent and the message hub of an edge device until Ctrl-C.
 
@@ -160,6 +166,7 @@ def run_command(
     from hotori.edge.main import EdgeConfig, run_edge
     from hotori.edge.metrics import MetricsListener
     from hotori.edge.module_engine import ModuleEngine
+    from hotori.edge.trust_bundle import TrustBundle
     from hotori.reconcile.image_policy import ImageRules
 
     config = EdgeConfig(
@@ -177,6 +184,7 @@ def run_command(
         mqtt_port=mqtt_port,
         https_port=https_port,
         metrics=MetricsListener(metrics_listen, metrics_port) if metrics else None,
+        trust=TrustBundle.read(trust) if trust else TrustBundle(),
     )
 
     def ready(device: str, hub: HubAddress) -> None:

@@ -31,6 +31,7 @@ from hotori.edge.own_twin import OwnTwin
 from hotori.edge.scope import ScopeDirectory, ScopeRules, ScopeSource
 from hotori.edge.support_bundle import BundleSources
 from hotori.edge.tasks import Tasks
+from hotori.edge.trust_bundle import TrustBundle
 from hotori.edge.uploads import Uploader
 from hotori.edge.workload import WorkloadSources
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
@@ -47,10 +48,12 @@ from hotori.hub.service_api.edge import edge_app
 from hotori.hub.service_api.parent import Parent
 from hotori.hub.upstream import CATCH_UP, UPSTREAM_OPTIONS, Upstream
 from hotori.hub.upstream_metrics import upstream_families
+from hotori.hub.vouchers import Vouchers
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import Json, JsonObject
 from hotori.model.secret import Secret
 from hotori.net.authority import Authority
+from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http import HttpServer
 from hotori.net.live_certificate import DAY
 from hotori.net.tls import ServesTls, client_context
@@ -86,7 +89,8 @@ class EdgeRules:
 @dataclass(frozen=True, slots=True)
 class EdgeParts:
     """What a device is made of. `name` is what modules dial; `queue_log` keeps the hub's messages;
-    `images` is where unused images are removed, if anywhere."""
+    `images` is where unused images are removed, if anywhere; `trust` has the authorities whose certificates devices
+    behind this one may show (contract 1.3)."""
 
     data: Path
     name: str
@@ -96,6 +100,7 @@ class EdgeParts:
     runtime: ModuleRuntime
     authority: Authority
     architecture: str
+    trust: TrustBundle = field(default_factory=TrustBundle)
     rules: EdgeRules = field(default_factory=EdgeRules)
     images: ImageHolder | None = None
     clock: Callable[[], float] = time.time
@@ -156,10 +161,14 @@ class EdgeDevice:
             await self.agent.load()
             for twin in (self._hub_twin, self._agent_twin):
                 await twin.start()
-            server = await serve_mqtt(self.hub, ssl_context=certificate.context(), sock=listeners.mqtt)
+            context = certificate.context()
+            ask_for_certificate(context)
+            server = await serve_mqtt(self.hub, ssl_context=context, sock=listeners.mqtt)
             stack.callback(server.close)
             https = edge_app(self.hub, self.scope, self.identity.device, self._parts.clock, self._for_children())
-            await stack.enter_async_context(HttpServer(https, listeners.https, certificate, (mqtt_tunnel(self.hub),)))
+            tunnels = (mqtt_tunnel(self.hub),)
+            served = HttpServer(https, listeners.https, certificate, tunnels, asks_clients=True)
+            await stack.enter_async_context(served)
             stack.push_async_callback(self.agent.close)
             stack.push_async_callback(self._tasks.close)
             control = Control(self.agent, self._parts.runtime, self.bundle_sources(), self._parts.clock)
@@ -214,6 +223,7 @@ class EdgeDevice:
             self._intake,
             device=self.identity.device,
             host_names=(parts.name,),
+            vouchers=Vouchers(authorities=parts.trust),
             clock=parts.clock,
         )
 

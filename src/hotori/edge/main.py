@@ -23,6 +23,7 @@ from hotori.edge.listeners import EdgeListeners, bind_all, port_of
 from hotori.edge.membership import settle
 from hotori.edge.metrics import MetricsListener, metrics_app
 from hotori.edge.module_engine import ModuleEngine, hub_address, hub_names
+from hotori.edge.trust_bundle import TrustBundle
 from hotori.images.image_store import ImageStore
 from hotori.model.json import JsonObject
 from hotori.net.address import is_loopback
@@ -58,6 +59,7 @@ class EdgeConfig:
     had. `engine` runs the modules as containers, otherwise they are processes. An empty `listen` is loopback, or with
     an engine this machine's address in the modules' network; an empty `name` is the address.
     `parent` is the edge device to go through instead of dialling the cloud. `metrics` None serves none.
+    `trust` has the authorities whose certificates devices behind this one may show.
     """
 
     data: Path
@@ -70,6 +72,7 @@ class EdgeConfig:
     rules: EdgeRules = field(default_factory=EdgeRules)
     engine: ModuleEngine | None = None
     metrics: MetricsListener | None = None
+    trust: TrustBundle = field(default_factory=TrustBundle)
 
 
 async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None = None) -> None:
@@ -161,6 +164,7 @@ async def _open_parts(
         images=runtime,
         authority=Authority.open(config.data / "authority"),
         architecture=platform.machine(),
+        trust=config.trust,
         rules=config.rules,
     )
 
