@@ -13,6 +13,7 @@ from hotori.cli.edge_install import config as config_group
 from hotori.cli.edge_install import install, take_settings
 from hotori.cli.edge_provision import provision
 from hotori.cli.options import answers, run
+from hotori.cli.provisioning_options import Provisioning, provisioning_options
 from hotori.cli.serving import PORT, until_asked_to_stop
 from hotori.cli.terminal import Terminal
 from hotori.model.connection_string import IdentityConnection
@@ -54,12 +55,13 @@ for command in (*COMMANDS, check, install, config_group, provision):
     "--enrolment", type=click.Path(path_type=Path, dir_okay=False), help="What `hotori device add --write` wrote."
 )
 @click.option("--connection-string", help="Instead of the enrolment file: who the device is; give --ca too.")
+@provisioning_options
 @click.option("--ca", type=click.Path(path_type=Path, dir_okay=False), help="The cloud's authority (PEM).")
 @click.option(
-    "--hub-mqtt-port", type=PORT, default=8883, show_default=True, help="The cloud's, with --connection-string."
+    "--hub-mqtt-port", type=PORT, default=8883, show_default=True, help="The cloud's, without an enrolment file."
 )
 @click.option(
-    "--hub-https-port", type=PORT, default=443, show_default=True, help="The cloud's, with --connection-string."
+    "--hub-https-port", type=PORT, default=443, show_default=True, help="The cloud's, without an enrolment file."
 )
 @click.option("--parent", metavar="HOST", help="The edge device to go through, instead of dialling the cloud.")
 @click.option("--parent-ca", type=click.Path(path_type=Path, dir_okay=False), help="The parent's authority (PEM).")
@@ -129,6 +131,7 @@ def run_command(
     data: Path,
     enrolment: Path | None,
     connection_string: str | None,
+    provisioning: Provisioning | None,
     ca: Path | None,
     hub_mqtt_port: int,
     hub_https_port: int,
@@ -154,8 +157,9 @@ def run_command(
 ) -> None:
     """Run the agent and the message hub of an edge device until Ctrl-C.
 
-    On the first start it needs an enrolment; later it knows who it is, and starts offline too. With --parent it
-    reaches its cloud through another edge device, whose authority is DATA/authority/root.pem there.
+    On the first start it needs an enrolment, or fetches one with --provisioning-host; later it knows who it is, and
+    starts offline too. With --parent it reaches its cloud through another edge device, whose authority is
+    DATA/authority/root.pem there.
     Writes DATA/connect.json once everything is ready.
 
     \b
@@ -171,7 +175,8 @@ def run_command(
 
     config = EdgeConfig(
         data=data.resolve(),
-        enrolment=_ticket(enrolment, connection_string, ca, hub_mqtt_port, hub_https_port),
+        enrolment=_ticket(enrolment, connection_string, ca, hub_mqtt_port, hub_https_port)
+        or _provisioned(data, provisioning, ca, hub_mqtt_port, hub_https_port),
         listen=listen,
         name=name or listen,
         engine=None if runtime == "process" else ModuleEngine(docker_host or _ENGINES[runtime], network),
@@ -217,6 +222,19 @@ def _ticket(
     connection = IdentityConnection.parse(connection_string)
     hub = HubAddress(connection.host, mqtt_port, https_port)
     return EnrolmentFile(connection, read_text(ca), hub)
+
+
+def _provisioned(
+    data: Path, provisioning: Provisioning | None, ca: Path | None, mqtt_port: int, https_port: int
+) -> EnrolmentFile | None:
+    """Who the device is, asked of its cloud once; later starts need nobody."""
+    from hotori.edge.membership import ENROLMENT
+
+    if provisioning is None or (data / ENROLMENT).exists():
+        return None
+    if ca is None:
+        raise click.UsageError("--provisioning-host needs --ca")
+    return provisioning.fetch(ca, mqtt_port, https_port)
 
 
 def _parent(host: str | None, ca: Path | None, mqtt_port: int, https_port: int) -> ParentEdge | None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from hotori.cli.options import answers, run
+from hotori.cli.options import answers
+from hotori.cli.provisioning_options import Provisioning
 from hotori.cli.serving import PORT
 from hotori.cli.terminal import Terminal
 from hotori.model.sas import derived_key
 from hotori.model.secret import Secret
 from hotori.problems import Words
-from hotori.sdk.connection_file import HubAddress, read_text
 
 
 @click.command()
@@ -51,17 +51,12 @@ def provision(
                 --write robot-1.json
               hotori edge run --data robot-1 --enrolment robot-1.json
     """
-    from hotori.edge.enrolment import EnrolmentFile
-    from hotori.sdk.provisioning import Applicant
-    from hotori.sdk.provisioning import provision as ask
-
     if not key and not group_key:
         raise click.UsageError("--key or --group-key is needed")
     secret = Secret(key) if key else derived_key(Secret(group_key or ""), registration)
-    authority = read_text(ca)
-    address = host if hub_https_port == 443 else f"{host}:{hub_https_port}"
-    connection = run(ask(Applicant(address, id_scope, registration, secret), authority))
-    EnrolmentFile(connection, authority, HubAddress(host, hub_mqtt_port, hub_https_port)).write(write)
+    ticket = Provisioning(host, id_scope, registration, secret).fetch(ca, hub_mqtt_port, hub_https_port)
+    ticket.write(write)
+    connection = ticket.connection
     device = connection.identity.device
     terminal.result(
         {"device": device, "hub": connection.host, "enrolment": str(write)},
