@@ -11,10 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
 from hotori.edge.cloud_api import CloudApi
 from hotori.edge.device import EdgeRules
 from hotori.edge.enrolment import EnrolmentFile
 from hotori.edge.main import EdgeConfig, run_edge
+from hotori.edge.metrics import PORT, MetricsListener
 from hotori.edge.scope import ScopeDirectory
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.secret import Secret
@@ -44,7 +48,9 @@ async def edge(folder: Path, address: str, enrolment: EnrolmentFile | None) -> A
     """Run a device in FOLDER/edge-1."""
     stop, ready = asyncio.Event(), asyncio.Event()
     rules = EdgeRules(restart=RestartRules(unit=0.2), look=0.2)
-    config = EdgeConfig(folder / "edge-1", enrolment, address, address, https_port=0, rules=rules)
+    config = EdgeConfig(
+        folder / "edge-1", enrolment, address, address, https_port=0, rules=rules, metrics=MetricsListener()
+    )
     running = asyncio.create_task(run_edge(config, stop, lambda *_: ready.set()))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,10 +78,19 @@ async def test_an_unmodified_module_sends_through_the_edge_to_the_cloud_and_agai
             report = await cloud.reported(
                 f"edge-1/modules/{EDGE_AGENT}", lambda values: values.get("lastDesiredStatus", {}).get("code") == 200
             )
+            async with asyncio.timeout(30):
+                while "edgehub_message_send_duration_seconds_count" not in (told := await metrics(edge_address)):
+                    await asyncio.sleep(0.05)
             logs = await call_agent(cloud, "GetModuleLogs", {"schemaVersion": "1.0", "items": [{"id": "sender"}]})
 
     assert (events[0]["deviceId"], events[0]["moduleId"], events[0]["output"]) == ("edge-1", "sender", "greetings")
     assert report["modules"]["sender"]["runtimeStatus"] == "running"
+    assert told["edgeAgent_used_memory_bytes"]["sender"] > 1 << 20
+    assert told["edgeAgent_created_pids_total"] == {"sender": 1}
+    assert told["edgeAgent_module_start_total"] == {"sender": 1}
+    assert told["hotori_upstream_connected"] == {"": 1}
+    assert told["edgeAgent_iothub_syncs_total"][""] >= 1
+    assert told["edgehub_message_send_duration_seconds_count"] == {"": 1}
     assert logs == [{"id": "sender", "payload": "sent\n"}]
 
     async with edge(tmp_path, edge_address, None):
@@ -84,6 +99,17 @@ async def test_an_unmodified_module_sends_through_the_edge_to_the_cloud_and_agai
             again = await cloud.events(2)
 
     assert [event["moduleId"] for event in again] == ["sender", "sender"]
+
+
+async def metrics(address: str) -> dict[str, dict[str, float]]:
+    """Values by metric and module."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        text = (await client.get(f"http://{address}:{PORT}/metrics")).text
+    found: dict[str, dict[str, float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[sample.labels.get("module_name", "")] = sample.value
+    return found
 
 
 async def sent_twice(folder: Path) -> None:
