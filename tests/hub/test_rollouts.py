@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -212,6 +214,18 @@ async def test_a_device_that_had_a_manifest_of_its_own_gets_that_back(cloud: Clo
     await cloud.rollouts.settle()
     assert await image_of(cloud, "edge-1") == "c:own"
     assert await cloud.registry.find(Identity("edge-1", "spare")) is not None
+
+
+async def test_a_wave_that_becomes_good_just_after_it_was_judged_is_not_forgotten(tmp_path: Path) -> None:
+    moments = itertools.count(time.time(), 1.2)
+    async with CloudHub(tmp_path, loopback_address(), clock=lambda: next(moments)) as cloud, AsyncExitStack() as stack:
+        await cloud.registry.create_device("edge-1", Draft(edge=True))
+        agent = SmallAgent(await cloud.connection(Identity("edge-1", "$edgeAgent")), everything_runs)
+        stack.push_async_callback(agent.close)
+        await agent.start()
+        slow = {"waves": [{"percent": 100}], "healthySeconds": 1}
+        await cloud.rollouts.configurations.create("slow", deployment("c:1", rollout=slow))
+        await phase(cloud.rollouts, "slow", Phase.COMPLETE)
 
 
 async def test_a_rollout_goes_on_after_a_restart_of_the_hub(cloud: CloudHub) -> None:

@@ -78,7 +78,7 @@ def advance(progress: Progress, strategy: Strategy, targeted: Sequence[str], now
 
 
 def next_look(progress: Progress, strategy: Strategy, now: float) -> float | None:
-    """When time alone may change something (Unix seconds); None where only a device's news can."""
+    """When time alone may change what was judged at `now` (Unix seconds); None where only a device's news can."""
     if progress.phase is not Phase.ROLLING:
         return None
     due = [time for standing in progress.devices.values() for time in _dues(standing, strategy) if time > now]

@@ -38,20 +38,63 @@ class TestEngine:
 @contextmanager
 def dockerd(folder: Path, settings: Mapping[str, object] | None = None) -> Iterator[TestEngine]:
     """A dockerd of its own, without a default network. It takes plain HTTP from loopback addresses by itself."""
-    document = {
-        "data-root": f"{folder}/data",
-        "exec-root": f"{folder}/run",
-        "pidfile": f"{folder}/docker.pid",
-        "hosts": [f"unix://{folder}/docker.sock"],
-        "bridge": "none",
-        "default-address-pools": [{"base": "172.31.0.0/16", "size": 24}],
-        **(settings or {}),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "daemon.json").write_text(json.dumps(document))
-    command = [_program("dockerd"), "--config-file", f"{folder}/daemon.json"]
-    with _engine("docker", command, folder, f"{folder}/docker.sock", {}) as engine:
-        yield engine
+    daemon = Dockerd(folder, settings)
+    try:
+        yield daemon.start()
+        daemon.clear()
+    finally:
+        daemon.stop()
+
+
+class Dockerd:
+    """A dockerd that can be killed and started again. `wrapper` is a command that runs it, such as one that enters a
+    network namespace."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, object] | None = None, wrapper: Sequence[str] = ()) -> None:
+        self.folder, self._settings, self._wrapper = folder, settings or {}, wrapper
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket = f"{folder}/docker.sock"
+
+    def start(self) -> TestEngine:
+        """Raises EngineMissingError where it cannot be."""
+        document = {
+            "data-root": f"{self.folder}/data",
+            "exec-root": f"{self.folder}/run",
+            "pidfile": f"{self.folder}/docker.pid",
+            "hosts": [f"unix://{self._socket}"],
+            "bridge": "none",
+            "default-address-pools": [{"base": "172.31.0.0/16", "size": 24}],
+            **self._settings,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "daemon.json").write_text(json.dumps(document))
+        command = [*self._wrapper, _program("dockerd"), "--config-file", f"{self.folder}/daemon.json"]
+        log = self.folder / "docker.log"
+        self._process = _start(command, log, {})
+        _await_ready(self._socket, self._process, log)
+        return TestEngine("docker", f"unix://{self._socket}", self.folder, self._process.pid)
+
+    def kill(self) -> None:
+        """As a fault would: containers run on. Its containerd must have gone before another can start."""
+        if self._process is not None:
+            containerd = Path("/proc", (self.folder / "run/containerd/containerd.pid").read_text().strip())
+            self._process.kill()
+            self._process.wait(_PATIENCE)
+            deadline = time.monotonic() + _PATIENCE
+            while containerd.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+    def clear(self) -> None:
+        """Remove its containers and networks."""
+        with _client(self._socket) as client:
+            _clear(client)
+
+    def stop(self) -> None:
+        """Harmless where it does not run."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(_PATIENCE)
+        _unmount_below(self.folder)
 
 
 @contextmanager
@@ -106,25 +149,38 @@ def _engine(
     name: str, command: Sequence[str], folder: Path, path: str, environment: Mapping[str, str]
 ) -> Iterator[TestEngine]:
     log = folder / f"{name}.log"
-    # Tests that are killed take the engine with them.
-    command = [_program("setpriv"), "--pdeathsig", "TERM", *command]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, env={**os.environ, **environment}, start_new_session=True
-        )
+    process = _start(command, log, environment)
     try:
-        _await_listener(path, process, log)
-        with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://engine", timeout=60.0) as client:
-            try:
-                client.get("/_ping").raise_for_status()
-            except httpx.HTTPError as error:
-                raise _not_started(log) from error
-            yield TestEngine(name, f"unix://{path}", folder, process.pid)
+        _await_ready(path, process, log)
+        yield TestEngine(name, f"unix://{path}", folder, process.pid)
+        with _client(path) as client:
             _clear(client)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(_PATIENCE)
         _unmount_below(folder)
+
+
+def _start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    # Tests that are killed take the engine with them.
+    command = [_program("setpriv"), "--pdeathsig", "TERM", *command]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command, stdout=output, stderr=output, env={**os.environ, **environment}, start_new_session=True
+        )
+
+
+def _client(path: str) -> httpx.Client:
+    return httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://engine", timeout=60.0)
+
+
+def _await_ready(path: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    _await_listener(path, process, log)
+    try:
+        with _client(path) as client:
+            client.get("/_ping").raise_for_status()
+    except httpx.HTTPError as error:
+        raise _not_started(log) from error
 
 
 def _await_listener(path: str, process: subprocess.Popen[bytes], log: Path) -> None:

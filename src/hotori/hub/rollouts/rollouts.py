@@ -67,6 +67,7 @@ class Rollouts:
         self._faults: dict[str, str] = {}
         self._news: set[str] = set()
         self._all_news = True
+        self._judged_at = clock()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -227,13 +228,14 @@ class Rollouts:
             await self._records.delete(COLLECTION, gone)
             del self._progress[gone]
         moved: set[str] = set()
+        self._judged_at = self._clock()
         for kept in self._current:
             if kept.configuration.strategy is not None:
                 moved |= await self._advance(kept)
         return moved
 
     async def _advance(self, kept: Kept) -> set[str]:
-        configuration, now = kept.configuration, self._clock()
+        configuration, now = kept.configuration, self._judged_at
         strategy = configuration.strategy
         assert strategy is not None
         before = self._progress.get(configuration.id, Progress())
@@ -258,7 +260,8 @@ class Rollouts:
         self._progress[name] = progress
 
     def _next_look(self) -> float | None:
-        now = self._clock()
+        # As seen from the last judgement: what fell due since then is still to be looked at. Timers wake early, too.
+        now = self._judged_at
         due = [now + RETRY] if self._faults else []
         for kept in self.configurations.all():
             progress, strategy = self._progress.get(kept.configuration.id), kept.configuration.strategy

@@ -1,0 +1,162 @@
+"""Devices with a container engine each, on one wire with their cloud: what goes wrong is named, and mends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys import site_images
+from tests.journeys.site import CLOUD, Site, a_site, module, until
+
+pytestmark = [pytest.mark.xdist_group("site"), pytest.mark.slow]
+SECOND = 1_000_000_000
+REGISTRY = f"{CLOUD}:5000"
+STEADY = f"{REGISTRY}/steady:1.0"
+MOVING = f"{REGISTRY}/moving:1.0"
+GOOD = {"first": module(STEADY), "second": module(MOVING)}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with a_site(tmp_path_factory.mktemp("site"), ("edge-1", "edge-2")) as running:
+        yield running
+
+
+def states(site: Site, device: str) -> dict[str, str]:
+    return {name: each["runtimeStatus"] for name, each in site.modules(device).items()}
+
+
+def well(site: Site, device: str) -> bool:
+    return states(site, device) == dict.fromkeys(GOOD, "running")
+
+
+def rolled_out(site: Site, name: str) -> dict[str, Any] | None:
+    """How the deployment stands, once its rollout has come to an end."""
+    (shown,) = site.hotori("deployment", "show", name)
+    return shown if shown["progress"]["phase"] == "complete" else None
+
+
+def codes(entry: dict[str, Any]) -> set[str]:
+    return {problem["code"] for problem in entry.get("problems", ())}
+
+
+def test_a_rollout_in_waves_reaches_every_device(site: Site) -> None:
+    manifest = site.write("good", GOOD)
+    (created,) = site.hotori("deployment", "create", "good", manifest, "--waves", "1,100%", "--healthy", "1")
+    assert created["systemMetrics"]["results"]["targetedCount"] == 2
+    done = until(lambda: rolled_out(site, "good"))
+    assert set(done["progress"]["devices"]) == set(site.devices)
+    for name, device in site.devices.items():
+        assert states(site, name) == dict.fromkeys(GOOD, "running")
+        assert GOOD.keys() <= device.containers().keys()
+
+
+def test_a_tag_that_moves_is_told_and_moves_no_device(site: Site) -> None:
+    before = {name: device.containers() for name, device in site.devices.items()}
+    site.images("move")
+    (shown,) = site.hotori("deployment", "show", "good")
+    assert {image["image"]: image["moved"] for image in shown["images"]} == {STEADY: False, MOVING: True}
+    (digest,) = [image["digest"] for image in shown["images"] if image["moved"]]
+    for name, device in site.devices.items():
+        device.hotori("restart", "second")
+        until(partial(well, site, name))
+        assert site.modules(name)["second"]["settings"]["imageHash"] == digest
+        assert device.containers() == before[name]
+
+
+@pytest.fixture
+def registries(site: Site) -> Iterator[None]:
+    """Two more registries beside the cloud's."""
+    command = [sys.executable, site_images.__file__, "serve", CLOUD, str(site.folder / "registries")]
+    with subprocess.Popen([*site.wire.inside("cloud"), *command], stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout
+        assert json.loads(serving.stdout.readline()) == {"ready": True}
+        yield
+        serving.terminate()
+
+
+@pytest.fixture
+def taken_port(site: Site) -> Iterator[int]:
+    """A port of the second device that a program of its own has."""
+    program = (
+        "import socket, time; taken = socket.create_server(('', 7001)); print('true', flush=True); time.sleep(600)"
+    )
+    command = [*site.wire.inside("edge-2"), sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as taking:
+        assert taking.stdout
+        assert json.loads(taking.stdout.readline())
+        yield 7001
+        taking.terminate()
+
+
+def published(port: int) -> dict[str, object]:
+    return {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": str(port)}]}}}
+
+
+def a_python(program: str) -> dict[str, object]:
+    """Options that run a program with this machine's Python, which no tiny image holds."""
+    folders = dict.fromkeys((sys.base_prefix, "/lib", "/lib64", "/usr/lib"))
+    binds = [f"{folder}:{folder}:ro" for folder in folders if Path(folder).exists()]
+    return {"Entrypoint": [f"{sys.base_prefix}/bin/python3", "-c", program], "HostConfig": {"Binds": binds}}
+
+
+DEVICE = {"PathOnHost": "/dev/ttyUSB77", "PathInContainer": "/dev/ttyUSB77", "CgroupPermissions": "rwm"}
+SMALL = {"Entrypoint": ["tail", "/dev/zero"], "HostConfig": {"Memory": 16 << 20, "MemorySwap": 16 << 20}}
+ILL = {"Test": ["CMD-SHELL", "echo no picture; exit 1"], "Interval": SECOND, "Retries": 1, "Timeout": SECOND}
+BROKEN = {
+    "foreign": (module(f"{REGISTRY}/foreign:1.0"), "image-wrong-platform"),
+    "mislabelled": (module(f"{REGISTRY}/mislabelled:1.0"), "module-wrong-architecture"),
+    "missing": (module(f"{CLOUD}:{site_images.OPEN_PORT}/shelf:2.0"), "image-not-found"),
+    "locked": (module(f"{CLOUD}:{site_images.LOCKED_PORT}/shelf:1.0"), "registry-unauthorized"),
+    "down": (module(f"{CLOUD}:5999/shelf:1.0"), "registry-unreachable"),
+    "rival": (module(STEADY, published(7000)), "module-port-in-use"),
+    "latecomer": (module(STEADY, published(7001)), "module-port-in-use"),
+    "importer": (module(STEADY, a_python("import nosuchpackage")), "module-import-error"),
+    "glutton": (module(STEADY, SMALL), "module-out-of-memory"),
+    "camera": (module(STEADY, {"HostConfig": {"Devices": [DEVICE]}}), "module-device-missing"),
+    "ill": (module(STEADY, {"Healthcheck": ILL}), "module-unhealthy"),
+}
+HOLDER = module(STEADY, published(7000), startupOrder=1)
+
+
+@pytest.mark.usefixtures("registries")
+def test_each_failure_is_named_and_touches_no_other_module(site: Site, taken_port: int) -> None:
+    before = {name: device.containers() for name, device in site.devices.items()}
+    address = f"{CLOUD}:{site_images.LOCKED_PORT}"
+    credentials = {"locked": {"address": address, "username": "user", "password": "wrong"}}
+    modules = {"first": GOOD["first"], "holder": HOLDER, **{name: each for name, (each, _) in BROKEN.items()}}
+    manifest = site.write("broken", modules, registryCredentials=credentials)
+    target = ("--target", "deviceId = 'edge-2'", "--priority", "5")
+    site.hotori("deployment", "create", "broken", manifest, *target)
+    wanted = {name: code for name, (_, code) in BROKEN.items()}
+
+    seen: dict[str, Any] = {}
+
+    def all_named() -> bool:
+        seen.update(site.modules("edge-2"))
+        return all(code in codes(seen.get(name, {})) for name, code in wanted.items())
+
+    until(all_named, 60.0)
+    assert (seen["first"]["runtimeStatus"], seen["holder"]["runtimeStatus"]) == ("running", "running")
+    assert "pid" in cause(seen["latecomer"], "module-port-in-use")
+    assert "container holder" in cause(seen["rival"], "module-port-in-use")
+    (listed,) = site.devices["edge-2"].hotori("list")
+    assert all(code in codes(each) for each in listed for code in (wanted.get(each["name"]),) if code)
+    (checked,) = site.devices["edge-2"].hotori("check", good=(1,))
+    problems = checked["checks"]["modules"]["additional_info"]["problems"]
+    assert {problem["code"] for problem in problems} == set(wanted.values())
+    for name, device in site.devices.items():
+        assert device.containers()["first"] == before[name]["first"]
+    assert before["edge-1"] == site.devices["edge-1"].containers()
+
+
+def cause(entry: dict[str, Any], code: str) -> str:
+    (found,) = [problem for problem in entry["problems"] if problem["code"] == code]
+    return json.dumps(found)
