@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -269,6 +270,30 @@ async def test_a_disabled_leaf_is_cut_off_and_comes_back_when_it_is_enabled(fami
         async with asyncio.timeout(30):
             while (leaf.problem.code if leaf.problem else None) != code or leaf.connected is (code is not None):
                 await asyncio.sleep(0.05)
+
+
+async def test_a_leaf_comes_back_with_the_key_that_it_has_been_given_since(family: Family) -> None:
+    """1.3, 11.1: a key that does not fit is asked for once more before it is refused; 3 where nobody answers"""
+    async with asyncio.timeout(30):
+        while await family.knock(LEAF) == 3:
+            await asyncio.sleep(0.1)
+    shown = (await family.cloud.client.get("/devices/leaf")).json()
+    old, new = family.keys[LEAF], Secret(base64.b64encode(b"n" * 32).decode())
+    shown["authentication"]["symmetricKey"] = {"primaryKey": new.reveal(), "secondaryKey": new.reveal()}
+    changed = await family.cloud.client.put("/devices/leaf", json=shown, headers={"If-Match": "*"})
+    changed.raise_for_status()
+
+    family.keys[LEAF] = new
+    assert await family.knock(LEAF) == 0
+    family.keys[LEAF] = old
+    assert await family.knock(LEAF) == 5
+    await family.stop_cloud()
+    family.keys[LEAF] = new
+    assert await family.knock(LEAF) == 0
+    await asyncio.sleep(0.4)  # until it may be asked again
+    family.keys[LEAF] = old
+    assert await family.knock(LEAF) == 3
+    await family.start_cloud()
 
 
 async def test_a_device_behind_another_edge_device_is_refused(family: Family) -> None:

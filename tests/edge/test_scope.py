@@ -87,6 +87,33 @@ async def test_the_same_stranger_is_asked_for_once_in_two_minutes() -> None:
     assert cloud.asked_for == [CAMERA] * 2
 
 
+async def test_one_that_is_known_is_asked_for_again_once_in_two_minutes() -> None:
+    """1.3, 11.1: keys that were changed above"""
+    clock, cloud = Clock(), Cloud("camera")
+    scope = ScopeDirectory(DEVICE, KEY, cloud, MemoryRecords(), clock)
+    await scope.refresh()
+
+    def generation() -> str:
+        found = scope.known(CAMERA)
+        return found.generation if found else ""
+
+    await scope.ask_again(CAMERA)
+    cloud.documents["camera"] = module_document("camera", generation="2")
+    clock.now += 119
+    await scope.ask_again(CAMERA)
+    assert generation() == "1"
+    clock.now += 1
+    await asyncio.gather(scope.ask_again(CAMERA), scope.ask_again(CAMERA))
+    assert generation() == "2"
+    assert cloud.asked_for == [CAMERA] * 2
+
+    clock.now += 120
+    cloud.reachable = False
+    with pytest.raises(DirectoryNotReadyError):
+        await scope.ask_again(CAMERA)
+    await scope.ask_again(DEVICE)  # whose key is its own
+
+
 async def test_a_crowd_of_strangers_is_told_to_come_back() -> None:
     """1.3: never refused for good without an answer from above, and never a question for each of them at once."""
     cloud = SlowCloud()

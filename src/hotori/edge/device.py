@@ -291,6 +291,7 @@ class EdgeDevice:
         self.hub.sessions.watchers.append(self._clients.presence)
         self.hub.queues.watchers.append(self._report_hub)
         self.scope.changed.append(self._scope_changed)
+        self.hub.admissions.ask_again = self.scope.ask_again
 
     async def _key_of(self, module: str) -> Secret | None:
         registration = self.scope.known(Identity(self.identity.device, module))

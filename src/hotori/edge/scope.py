@@ -80,6 +80,7 @@ class ScopeDirectory:
         self._ready = False
         self._asked_at = 0.0
         self._asked: dict[Identity, float] = {}
+        self._asked_again: dict[Identity, float] = {}
         self._waiting = 0
         self._lock = asyncio.Lock()
         self._wanted = asyncio.Event()
@@ -123,7 +124,15 @@ class ScopeDirectory:
         if found is None and not self._ready:
             await self._first_fetch()
             found = self._known.get(identity)
-        return found or await self._ask_above(identity)
+        return found or await self._ask_above(identity, self._asked)
+
+    async def ask_again(self, identity: Identity) -> None:
+        """Ask above about one that is known, since what it shows does not fit.
+
+        For the same one not more often than every `miss` seconds. Raises DirectoryNotReadyError where nobody answers.
+        """
+        if identity != self.device:
+            await self._ask_above(identity, self._asked_again)
 
     async def fresh(self, age: float | None = None) -> None:
         """Refresh what is older than `age` seconds (`miss` unless given), for a child that asks; as far as possible."""
@@ -167,20 +176,21 @@ class ScopeDirectory:
         if begun - self._asked_at < _BREATH or not await self.refresh(since=begun):
             raise DirectoryNotReadyError
 
-    async def _ask_above(self, identity: Identity) -> Registration | None:
+    async def _ask_above(self, identity: Identity, asked: dict[Identity, float]) -> Registration | None:
         """Ask for this one alone; a crowd of strangers is told to come back."""
         if self._waiting >= _MOST_WAITING:
             raise DirectoryNotReadyError("too many unknown clients came at once")
         self._waiting += 1
         try:
             async with self._lock:
-                if identity in self._known or self._clock() - self._asked.get(identity, -1e9) < self._rules.miss:
+                answered = asked is self._asked and identity in self._known
+                if answered or self._clock() - asked.get(identity, -1e9) < self._rules.miss:
                     return self._known.get(identity)
-                return await self._fetch_one(identity)
+                return await self._fetch_one(identity, asked)
         finally:
             self._waiting -= 1
 
-    async def _fetch_one(self, identity: Identity) -> Registration | None:
+    async def _fetch_one(self, identity: Identity, asked: dict[Identity, float]) -> Registration | None:
         hub = self._known.get(Identity(self.device.device, EDGE_HUB))
         if hub is None:
             raise DirectoryNotReadyError("the edge hub's own key has not come yet")
@@ -190,14 +200,14 @@ class ScopeDirectory:
         except Problem as problem:
             self._failed(problem)
             raise DirectoryNotReadyError(problem.title()) from problem
-        self._note_asked(identity)
+        self._note(identity, asked)
         await self._put({_identity(document): document for document in documents})
         return self._known.get(identity)
 
-    def _note_asked(self, identity: Identity) -> None:
-        if len(self._asked) >= _MOST_ASKED:
-            self._asked.clear()
-        self._asked[identity] = self._clock()
+    def _note(self, identity: Identity, asked: dict[Identity, float]) -> None:
+        if len(asked) >= _MOST_ASKED:
+            asked.clear()
+        asked[identity] = self._clock()
 
     async def _fetch(self) -> dict[Identity, JsonObject]:
         """The device's modules, and everyone behind it at any depth: what stands behind edge devices behind it, too."""

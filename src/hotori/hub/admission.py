@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from hotori.hub.auth_chain import AuthChain, MalformedChainError, judge_on_behalf, judge_place
@@ -16,8 +16,13 @@ from hotori.hub.vouchers import Vouchers
 from hotori.model.identity import Identity
 from hotori.mqtt.packets import ConnackCode, Connect
 from hotori.problems import Problem
+from hotori.problems.certificates import CERTIFICATE_REFUSED, CREDENTIALS_DIFFER
+from hotori.problems.identity import IDENTITY_DISABLED, SIGNATURE_WRONG
+from hotori.problems.plain_clients import KEY_WRONG
 
 _REMEMBERED = 100
+_MAY_HAVE_CHANGED = (SIGNATURE_WRONG, KEY_WRONG, CERTIFICATE_REFUSED, CREDENTIALS_DIFFER, IDENTITY_DISABLED)
+"""What another registration than the one known here would not be refused for."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +55,8 @@ class Admissions:
     ) -> None:
         self.refused: deque[Refused] = deque(maxlen=_REMEMBERED)
         self.vouchers = vouchers or Vouchers()
+        self.ask_again: Callable[[Identity], Awaitable[None]] | None = None
+        """Asks above, where there is an above, for the registration that a known identity has by now."""
         self._failed = FailedLogins(limits or LoginLimits())
         self._note = note
         self._directory = directory
@@ -71,11 +78,23 @@ class Admissions:
         whether there was one.
         """
         claim = read_claim(connect, chain, secure=secure)
-        verdict = claim if isinstance(claim, Refusal) else await self.judge(claim)
+        verdict = claim if isinstance(claim, Refusal) else await self._judge_twice(claim)
         if isinstance(claim, Claim) and isinstance(verdict, Admission):
             return claim, verdict
         assert isinstance(verdict, Refusal)
         return await self.refuse(verdict, address, connect.client_id)
+
+    async def _judge_twice(self, claim: Claim) -> Admission | Refusal:
+        """Before somebody is refused for good by what was learnt a while ago, it is asked whether that still holds."""
+        verdict = await self.judge(claim)
+        if self.ask_again is None or not isinstance(verdict, Refusal) or verdict.problem.kind not in _MAY_HAVE_CHANGED:
+            return verdict
+        signer = AuthChain.parse(claim.auth_chain).hub if claim.auth_chain is not None else claim.identity
+        try:
+            await self.ask_again(signer)
+        except DirectoryNotReadyError as error:
+            return not_ready(claim.identity, str(error))
+        return await self.judge(claim)
 
     async def judge(self, claim: Claim) -> Admission | Refusal:
         """Look up what is known of a claim, and judge it."""
