@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import time
 
 import httpx
 import pytest
 
 from hotori.portal.site import login_link
-from hotori.problems import Language
+from hotori.problems import Language, Problem
+from hotori.problems.plain_clients import IDENTITY_SHARED
 from tests.portal.world import KEY, PASSWORD, Cloud
 
 
@@ -218,3 +220,14 @@ async def test_the_stream_sends_rows_that_the_page_does_not_have(cloud: Cloud, r
     assert "old.jpg" not in seen
     assert "other.jpg" not in seen
     assert "event: summary" in seen
+
+
+async def test_problems_of_the_hub_itself_stand_on_the_overview(reader: httpx.AsyncClient, cloud: Cloud) -> None:
+    assert "Problems of the cloud itself" not in (await reader.get("/?lang=en")).text
+    problem = Problem(IDENTITY_SHARED, identity="dev-1", first="192.0.2.7:1", second="192.0.2.8:2")
+    cloud.problems.append(problem)
+    for language, title in ((Language.EN, "Problems of the cloud itself"), (Language.JA, "クラウド自身の問題")):
+        page = html.unescape((await reader.get(f"/?lang={language.value}")).text)
+        assert title in page
+        assert problem.title(language) in page
+        assert problem.remedy(language) in page

@@ -35,6 +35,8 @@ class Cloud:
     present: dict[Identity, Presence] = field(default_factory=dict)
     reports: dict[Identity, JsonObject] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    """Of the hub itself."""
 
     def dependencies(self) -> PortalDependencies:
         async def reported(identity: Identity) -> JsonObject:
@@ -53,6 +55,7 @@ class Cloud:
             user="hotori",
             password=PASSWORD,
             signing_key=KEY,
+            problems=lambda: self.problems,
         )
 
     async def add_device(self, name: str, *, connected: bool = True) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hotori.cli.cloud_problems import problems
 from hotori.cli.options import answers, run
 from hotori.cli.serving import PORT, until_asked_to_stop
 from hotori.cli.terminal import Terminal
@@ -25,7 +26,10 @@ _OTHER_PORT = Words(
 
 @click.group()
 def cloud() -> None:
-    """Run the cloud."""
+    """Run the cloud, and ask one what is wrong with it."""
+
+
+cloud.add_command(problems)
 
 
 @cloud.command()

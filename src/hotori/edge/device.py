@@ -39,6 +39,7 @@ from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.hub import Hub
 from hotori.hub.hub_events import TwinNotifications
 from hotori.hub.hub_metrics import account_families, edge_hub_families
+from hotori.hub.hub_problems import hub_problems
 from hotori.hub.intake import RoutingIntake
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
 from hotori.hub.metrics import Family
@@ -314,7 +315,7 @@ class EdgeDevice:
         self._hub_twin.report(self._hub_report())
 
     def _hub_report(self) -> JsonObject:
-        return hub_report(self.settings, self._clients, self.hub.queues.problems)
+        return hub_report(self.settings, self._clients, hub_problems(self.hub))
 
     def _scope_changed(self, identities: Iterable[Identity]) -> None:
         """The agent may have waited for an identity; whoever was removed, or has other keys, is put out."""

@@ -188,7 +188,7 @@ class RegistryJobs:
 def _entry(line: bytes, number: int) -> Json:
     try:
         value: Json = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ImportFaultError(f"line {number} is not JSON: {error}") from error
     return value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 
 from hotori.cloud.main import ACCOUNT, USER, CloudParts
+from hotori.hub.hub_problems import hub_problems
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.objects.blob_files import BlobFiles
@@ -38,6 +39,7 @@ def portal_app(parts: CloudParts) -> Starlette:
             user=USER,
             password=parts.credentials.portal_password,
             signing_key=parts.credentials.portal_signing_key,
+            problems=lambda: hub_problems(services.hub, services.events),
         )
     )
 

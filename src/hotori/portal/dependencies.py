@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from hotori.hub.sessions import Presence
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
+from hotori.problems import Problem
 
 
 class Devices(Protocol):
@@ -55,3 +56,5 @@ class PortalDependencies:
     signing_key: Secret
     clock: Callable[[], float] = time.time
     chance: Callable[[int], bytes] = os.urandom
+    problems: Callable[[], Sequence[Problem]] = tuple
+    """What is wrong with the hub itself."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hotori.hub.registration import Registration
 from hotori.hub.sessions import Presence
 from hotori.model.identity import Identity
 from hotori.model.json import Json, JsonObject
-from hotori.problems import Language
+from hotori.problems import Language, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,12 @@ def _problem(device: str, module: str, document: JsonObject, language: Language)
         commands=tuple(_texts(document.get("commands"))),
         evidence=tuple(_texts(document.get("evidence"))),
     )
+
+
+def problem_of_hub(problem: Problem, language: Language) -> ProblemView:
+    """One that is no device's."""
+    document: Any = problem.document()
+    return _problem("", "", document, language)
 
 
 def _words(value: Json, language: Language) -> str:

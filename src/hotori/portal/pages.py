@@ -17,7 +17,7 @@ from hotori.hub.sessions import Presence
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.trace import Trace
 from hotori.portal.dependencies import PortalDependencies
-from hotori.portal.device_view import DeviceView, ProblemView, device_view
+from hotori.portal.device_view import DeviceView, ProblemView, device_view, problem_of_hub
 from hotori.portal.feed import Feed
 from hotori.portal.gallery import Choice, Order, Result, Tally, Verdict
 from hotori.portal.listing import page_of
@@ -65,6 +65,7 @@ class Pages:
             summary=self.summary(devices),
             devices=devices[:6],
             device_count=len(devices),
+            hub_problems=[problem_of_hub(problem, language) for problem in self._cloud.problems()],
             live_address=f"/live?{urlencode({**results.query, 'after': position})}" if live else "/live?after=none",
         )
 

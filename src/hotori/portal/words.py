@@ -124,6 +124,7 @@ PHRASES: Mapping[str, Words] = {
     "trace": Words("Trace", "トレース"),
     "blob-name": Words("Name in the store", "ストア内の名前"),
     # Problems
+    "hub-problems": Words("Problems of the cloud itself", "クラウド自身の問題"),
     "no-problems": Words("No problems are reported.", "報告されている問題はありません。"),
     "error": Words("error", "エラー"),
     "warning": Words("warning", "警告"),

@@ -247,6 +247,10 @@ class ServiceClient:
         """The cloud's metrics, in Prometheus's text format."""
         return (await self._send("GET", "/metrics")).text
 
+    async def problems(self) -> list[Problem]:
+        """What is wrong with the cloud's hub itself."""
+        return [Problem.from_document(document) for document in await self._ask("GET", "/problems")]
+
     async def events(
         self,
         from_: str | int = "latest",
