@@ -24,12 +24,12 @@ CLOUD = "198.18.0.1"
 _Answer = TypeVar("_Answer")
 
 
-def until(question: Callable[[], _Answer], within: float = 90.0) -> _Answer:
-    """The first true answer."""
+def until(question: Callable[[], _Answer], within: float = 90.0, pace: float = 0.3) -> _Answer:
+    """The first true answer; asked again after `pace` seconds."""
     deadline = time.monotonic() + within
     while not (answer := question()):
         assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.3)
+        time.sleep(pace)
     return answer
 
 

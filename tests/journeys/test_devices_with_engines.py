@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from tests.journeys import site_images
 from tests.journeys.site import CLOUD, Site, a_site, module, until
 
 pytestmark = [pytest.mark.xdist_group("site"), pytest.mark.slow]
+CUT_SECONDS = 30.0
 SECOND = 1_000_000_000
 REGISTRY = f"{CLOUD}:5000"
 STEADY = f"{REGISTRY}/steady:1.0"
@@ -160,3 +163,67 @@ def test_each_failure_is_named_and_touches_no_other_module(site: Site, taken_por
 def cause(entry: dict[str, Any], code: str) -> str:
     (found,) = [problem for problem in entry["problems"] if problem["code"] == code]
     return json.dumps(found)
+
+
+def test_what_a_deployment_replaced_comes_back_when_it_is_deleted(site: Site) -> None:
+    site.hotori("deployment", "delete", "broken", "--yes")
+    until(partial(well, site, "edge-2"))
+    assert site.devices["edge-2"].containers().keys() == GOOD.keys()
+
+
+def test_modules_run_on_while_the_uplink_is_cut_and_all_is_reported_afterwards(site: Site) -> None:
+    device, since = site.devices["edge-1"], time.monotonic()
+    before, containers = site.modules("edge-1"), device.containers()
+    site.wire.cut("edge-1")
+    device.hotori("restart", "first")
+    (listed,) = device.hotori("list")
+    assert {each["name"]: each["runtimeStatus"] for each in listed} == dict.fromkeys(GOOD, "running")
+    time.sleep(max(0.0, CUT_SECONDS - (time.monotonic() - since)))
+    assert site.modules("edge-1") == before, "nothing came through"
+    assert device.containers() == containers
+    site.wire.mend("edge-1")
+    until(lambda: site.modules("edge-1")["first"]["lastStartTimeUtc"] > before["first"]["lastStartTimeUtc"])
+    assert site.modules("edge-1")["second"]["lastStartTimeUtc"] == before["second"]["lastStartTimeUtc"]
+
+
+def test_a_killed_engine_is_named_and_its_modules_run_again_once_it_is_back(site: Site) -> None:
+    device = site.devices["edge-2"]
+    device.engine.kill()
+    until(lambda: "engine-unreachable" in codes(site.report("edge-2")))
+    device.engine.start()
+    until(lambda: not codes(site.report("edge-2")) and well(site, "edge-2"))
+    assert device.containers().keys() == GOOD.keys()
+
+
+def test_an_agent_killed_at_any_step_of_a_plan_ends_in_the_desired_state(site: Site) -> None:
+    device = site.devices["edge-1"]
+    untouched = device.containers()["first"]
+    for number, moment in enumerate(("is taken up", "PullImage", "StopModule", "CreateModule", "StartModule")):
+        modules = {
+            "first": GOOD["first"],
+            "second": module(MOVING, env={"NUMBER": {"value": str(number)}}),
+            f"only-{number}": module(STEADY),
+        }
+        heard = device.program.log.stat().st_size
+        manifest = site.write(f"plan-{number}", modules)
+        target = ("--target", "deviceId = 'edge-1'", "--priority", str(10 + number))
+        site.hotori("deployment", "create", f"plan-{number}", manifest, *target)
+        until(partial(said, device.program.log, heard, moment), pace=0.01)
+        device.program.stop(signal.SIGKILL)
+        device.program.start()
+        until(partial(runs, site, "edge-1", modules))
+        assert device.containers().keys() == modules.keys()
+        assert device.containers()["first"] == untouched
+
+
+def said(log: Path, start: int, words: str) -> bool:
+    return words.encode() in log.read_bytes()[start:]
+
+
+def runs(site: Site, device: str, modules: Mapping[str, Any]) -> bool:
+    """Whether all of it is in force, and nothing else."""
+    reported = site.modules(device)
+    return reported.keys() == modules.keys() and all(
+        each["runtimeStatus"] == "running" and each["env"] == modules[name].get("env", {})
+        for name, each in reported.items()
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -185,9 +186,10 @@ class Agent:
         desired = self._resolve()
         async with bounded("serve the sockets of the modules", own):
             await self._parts.sockets.serve(desired)
+        stale = self._performer.busy  # what is seen of these is from before their steps end
         observations = {seen.name: seen for seen in await self._runtime.observe()}
         await self._endings.look(observations.values(), now)
-        made = self._plan(desired, observations, now)
+        made = self._plan(desired, observations, stale, now)
         folders = {name: self._parts.sockets.folder(name) for name in desired}
         self._performer.begin(made, Orders(desired, self._credentials(), folders, self._pulls_first))
         self._verdicts |= made.verdicts
@@ -241,9 +243,13 @@ class Agent:
         return resolved
 
     def _plan(
-        self, desired: Mapping[str, DesiredModule], observations: Mapping[str, ModuleObservation], now: float
+        self,
+        desired: Mapping[str, DesiredModule],
+        observations: Mapping[str, ModuleObservation],
+        stale: AbstractSet[str],
+        now: float,
     ) -> Plan:
-        busy, rules, states = self._performer.busy, self._parts.rules, self._memory.states
+        busy, rules, states = self._performer.busy | stale, self._parts.rules, self._memory.states
         unresolved = self.specs.keys() - desired.keys()
         left_out = busy | unresolved
         observed = {name: observe(seen) for name, seen in observations.items() if name not in left_out}
