@@ -11,6 +11,7 @@ import _ssl
 import ctypes
 import logging
 import ssl
+import sys
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,11 @@ def ask_for_certificate(context: ssl.SSLContext) -> bool:
 
     Whoever reads `certificate_chain` must judge it. Where it cannot be told, nobody is asked, and a log line says so.
     """
+    if sys.implementation.name != "cpython":
+        logger.warning(
+            "Devices cannot use certificates: how %s keeps its contexts is not known", sys.implementation.name
+        )
+        return False
     try:
         library = ctypes.CDLL(getattr(_ssl, "__file__", None))
         set_verify = library.SSL_CTX_set_verify
