@@ -15,6 +15,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -25,7 +26,7 @@ from hotori.hub.queue import Queue
 from hotori.hub.queue_index import PAGE, QueueIndex
 from hotori.hub.room import Held, Room
 from hotori.hub.store_limits import StoreLimits, drop_oldest
-from hotori.hub.unrouted import Unrouted
+from hotori.hub.unrouted import NOWHERE, Unrouted
 from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.problems import Problem
@@ -134,10 +135,12 @@ class Queues:
         return appended
 
     def submit_unrouted(self, sender: Identity) -> asyncio.Future[int]:
-        """Begin to count a message that no route takes; when the future is done, it is counted durably."""
+        """Begin to count a message that no route takes; the future is NOWHERE once it is counted durably."""
         appended = self._log.submit(self.unrouted.noted(sender))
         self._append(appended, ())
-        return appended
+        counted: asyncio.Future[int] = appended.get_loop().create_future()
+        appended.add_done_callback(partial(_to_nowhere, counted))
+        return counted
 
     def queue(self, endpoint: str) -> Queue:
         """The endpoint's queue, which begins to be when it is first asked for."""
@@ -405,3 +408,15 @@ class Queues:
         expired = sum(queue.sweep(now) for queue in self._queues.values())
         if expired:
             logger.info("%d messages waited longer than their time to live", expired)
+
+
+def _to_nowhere(counted: asyncio.Future[int], appended: asyncio.Future[int]) -> None:
+    """Say of an unrouted message that it went nowhere, whatever its place in the log."""
+    if counted.done():
+        return
+    if appended.cancelled():
+        counted.cancel()
+    elif (error := appended.exception()) is not None:
+        counted.set_exception(error)
+    else:
+        counted.set_result(NOWHERE)
