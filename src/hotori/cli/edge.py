@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from hotori.cli.provisioning_options import Provisioning, provisioning_options
 from hotori.cli.serving import PORT, until_asked_to_stop
 from hotori.cli.terminal import Terminal
 from hotori.model.connection_string import IdentityConnection
+from hotori.model.json import JsonObject
 from hotori.problems import Words
 from hotori.sdk.connection_file import FILE_NAME, HubAddress, read_text
 
@@ -192,19 +194,14 @@ def run_command(
         trust=TrustBundle.read(trust) if trust else TrustBundle(),
     )
 
-    def ready(device: str, hub: HubAddress) -> None:
-        file = config.data / FILE_NAME
-        terminal.result(
-            {"ready": True, "device": device, "connect": str(file)},
-            _READY,
-            device=device,
-            host=hub.host,
-            mqtt=hub.mqtt_port,
-            https=hub.https_port,
-            file=file,
-        )
-
+    ready = partial(_tell_ready, terminal, config.data / FILE_NAME)
     run(until_asked_to_stop(lambda stop: run_edge(config, stop, ready)))
+
+
+def _tell_ready(terminal: Terminal, file: Path, device: str, hub: HubAddress) -> None:
+    document: JsonObject = {"ready": True, "device": device, "connect": str(file)}
+    where = {"host": hub.host, "mqtt": hub.mqtt_port, "https": hub.https_port, "file": file}
+    terminal.result(document, _READY, device=device, **where)
 
 
 def _ticket(

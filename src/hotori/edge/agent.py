@@ -141,8 +141,11 @@ class Agent:
         """Look now."""
         self._wake.set()
 
-    def restart(self, module: str) -> None:
-        """Forget what is held against the module, and start it if it does not run."""
+    async def restart(self, module: str) -> None:
+        """Stop and start the module because somebody asked for it, and forget what is held against it."""
+        _log.info("module %s is restarted by hand", module)
+        await self._parts.runtime.stop(module)
+        await self._parts.runtime.start(module)
         self._memory.states.pop(module, None)
         self.wake()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,18 +14,17 @@ from hotori.model.json import Json
 from hotori.problems import Problem
 from hotori.runtimes.module_runtime import ModuleRuntime
 
-_log = logging.getLogger(__name__)
 _LARGEST = 127_000
 Answer: TypeAlias = tuple[int, Json]
 
 
 @dataclass(frozen=True, slots=True)
 class AgentMethods:
-    """Answers calls. `restarted` is told of a module that is being restarted by hand, `called` of each call."""
+    """Answers calls. `restart` stops and starts a module, `called` is told of each call."""
 
     runtime: ModuleRuntime
     modules: Callable[[], Iterable[str]]
-    restarted: Callable[[str], None]
+    restart: Callable[[str], Awaitable[None]]
     clock: Callable[[], float]
     hub: str
     device: str
@@ -58,10 +56,7 @@ class AgentMethods:
             raise BadRequestError("id must name a module")
         if name not in set(self.modules()):
             return 500, {"message": f"there is no module {name}; there are {', '.join(sorted(self.modules()))}"}
-        _log.info("module %s is restarted by hand", name)
-        await self.runtime.stop(name)
-        await self.runtime.start(name)
-        self.restarted(name)
+        await self.restart(name)
         return 200, None
 
     async def get_module_logs(self, payload: Json) -> Answer:

@@ -84,9 +84,7 @@ class Control:
 
     async def _restart(self, request: Request) -> Response:
         module = self._known(request)
-        await self.runtime.stop(module)
-        await self.runtime.start(module)
-        self.agent.restart(module)
+        await self.agent.restart(module)
         return _json({"restarted": module})
 
     async def _bundle(self, request: Request) -> Response:

@@ -276,7 +276,7 @@ class EdgeDevice:
         methods = AgentMethods(
             runtime=self._parts.runtime,
             modules=lambda: self.agent.specs,
-            restarted=self.agent.restart,
+            restart=self.agent.restart,
             clock=self._parts.clock,
             hub=hub,
             device=self.identity.device,

@@ -103,7 +103,7 @@ class Probes:
         return f"{len(modules)} modules are registered"
 
     async def container_engine(self) -> str:
-        return await self.engine() if self.engine else "modules are plain processes"
+        return await self.engine() if self.engine else "none was named to look at; --docker-host names one"
 
     async def running(self) -> str:
         async with ControlClient(await asyncio.to_thread(self._socket)) as device:
