@@ -151,6 +151,18 @@ async def test_the_problems_of_modules_are_told_as_the_device_reports_them(tmp_p
     assert codes(outcomes) == {"modules": ["module-import-error"]}
 
 
+async def test_a_deployment_that_the_device_refuses_is_told_in_its_words(tmp_path: Path) -> None:
+    async with Device(tmp_path, Cloud("camera")) as device:
+        device.agent.deploy({"schemaVersion": "9.0"}, 3)
+        await device.settle()
+        control = Control(device.agent, device.runtime, BundleSources(device.runtime, {}), device.clock)
+        async with control.server(socket_folder(tmp_path)):
+            outcomes = await looked(Probes(DeviceFolder(tmp_path)), CLOUD_CHECKS)
+        (socket_folder(tmp_path) / SOCKET).unlink(missing_ok=True)
+    assert codes(outcomes) == {"deployment": ["deployment-not-applied"]}
+    assert "9.0" in outcomes["deployment"].problems[0].cause()
+
+
 def test_a_warning_stands_in_nobodys_way() -> None:
     words = Words("a", "a")
     first, second = Check("first", words, words), Check("second", words, words, ("first",))

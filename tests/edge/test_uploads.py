@@ -127,6 +127,7 @@ async def test_a_token_that_may_not_write_is_named_without_being_shown(
     assert task["status"] == "Failed"
     assert "AuthorizationPermissionMismatch" in task["message"]
     assert "sig=" not in task["message"]
+    assert "could not be stored" in task["message"]  # lent-container-refused
 
 
 @pytest.mark.parametrize(

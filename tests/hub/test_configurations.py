@@ -164,3 +164,13 @@ async def test_conditions_and_metrics_can_be_tried_first(service: ServiceClient)
     )
     assert tried["targetConditionError"]
     assert list(tried["customMetricQueryErrors"]) == ["bad"]
+
+
+async def test_there_are_a_hundred_at_most(cloud: CloudHub) -> None:
+    """3.4: limits"""
+    configurations = cloud.rollouts.configurations
+    for number in range(100):
+        await configurations.create(f"idle-{number}", document(targetCondition=""))
+    with pytest.raises(Problem) as met:
+        await configurations.create("one-more", document())
+    assert met.value.code == "configurations-too-many"

@@ -247,8 +247,9 @@ async def test_somebody_can_pause_resume_and_take_back_a_rollout(cloud: CloudHub
     async with cloud.client() as service:
         client = ConfigurationClient(service)
         assert (await client.change_rollout("slow", "pause", "lunch"))["reason"] == "lunch"
-        with pytest.raises(Problem, match="paused"):
+        with pytest.raises(Problem, match="paused") as met:
             await client.change_rollout("slow", "pause", "again")
+        assert met.value.code == "rollout-not-so"
         assert (await client.change_rollout("slow", "resume"))["phase"] == "rolling"
         assert (await client.change_rollout("slow", "rollback", "no"))["phase"] == "rolled-back"
     await cloud.rollouts.settle()
