@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 from hotori.testing.small_disk import small_disk
@@ -14,3 +15,13 @@ __all__ = ["base", "docker_engine", "podman_engine", "registry_address", "small_
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests of one group share what must not be there twice on a machine; pytest-xdist marks them in their names."""
+    if session.config.getoption("loadgroup", default=False):
+        lost = [
+            item.nodeid for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid
+        ]
+        if lost:
+            raise pytest.UsageError(f"this pytest does not see pytest-xdist's groups, as of {lost[0]}")
