@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hotori.problems import Problem
+from hotori.store.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,15 @@ class Log(Protocol):
         """What was found wrong with it since it was opened: entries that are lost, an end that a crash tore."""
         ...
 
+    def enter(self, data: bytes) -> Batch:
+        """Begin to append, with what else comes in this turn of the loop: the entry is the last one of the batch now.
+
+        For those who have many in flight.
+        """
+        ...
+
     def submit(self, data: bytes) -> asyncio.Future[int]:
-        """Begin to append; the future is the entry's offset, once it is durable. For callers with many in flight."""
+        """Begin to append; the future is the entry's offset, once it is durable."""
         ...
 
     async def append(self, data: bytes) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hotori.problems import Problem
+from hotori.store.batch import Batch
 from hotori.store.log import Entry
 from hotori.store.records import Record, VersionConflictError
 from hotori.store.worker import StoreClosedError
@@ -86,12 +87,16 @@ class MemoryLog:
     def problems(self) -> Sequence[Problem]:
         return ()
 
-    def submit(self, data: bytes) -> asyncio.Future[int]:
+    def enter(self, data: bytes) -> Batch:
         self._check_open()
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        answer.set_result(self.next)
+        batch = Batch()
+        batch.entries.append(data)
+        batch.settle(self.next, 1)
         self._shelf.entries.append(Entry(self.next, bytes(data)))
-        return answer
+        return batch
+
+    def submit(self, data: bytes) -> asyncio.Future[int]:
+        return self.enter(data).last()
 
     async def append(self, data: bytes) -> int:
         return await self.submit(data)

@@ -10,12 +10,14 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from hotori.problems import Problem
 from hotori.problems.kind import Severity
 from hotori.problems.storage import DISK_FAILED, FILE_UNREADABLE
+from hotori.store.batch import Batch
 from hotori.store.damage import damage_problems, spoiled_problem, torn_problem
 from hotori.store.disk import Disk, RealDisk, disk_problem, free_bytes
 from hotori.store.frame import HEAD_SIZE, LARGEST
@@ -34,6 +36,15 @@ logger = logging.getLogger(__name__)
 class _Trim:
     before: int
     keep: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Of an order: the first so many of its entries are durable, from the offset `first` on."""
+
+    first: int
+    stored: int
+    error: Exception | None = None
 
 
 class SegmentLog:
@@ -58,7 +69,8 @@ class SegmentLog:
         self._loaded: OrderedDict[int, Segment] = OrderedDict()
         self._lock = threading.Lock()  # the list of segments and their positions, against a cold read
         self._problems = list(problems)
-        self._writer: Worker[bytes | _Trim, int] = Worker(f"log {folder.name}", self._perform)
+        self._gathering: Batch | None = None
+        self._writer: Worker[Batch | _Trim, _Outcome] = Worker(f"log {folder.name}", self._perform)
 
     @classmethod
     def open(cls, folder: Path, segment_bytes: int = SEGMENT_BYTES, disk: Disk | None = None) -> SegmentLog:
@@ -94,10 +106,19 @@ class SegmentLog:
     def problems(self) -> tuple[Problem, ...]:
         return tuple(self._problems)
 
-    def submit(self, data: bytes) -> asyncio.Future[int]:
+    def enter(self, data: bytes) -> Batch:
         if len(data) > LARGEST:
             raise ValueError(f"an entry holds at most {LARGEST} bytes")
-        return self._writer.submit(data)
+        batch = self._gathering
+        if batch is None:
+            self._writer.check_open()
+            batch = self._gathering = Batch()
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        batch.entries.append(data)
+        return batch
+
+    def submit(self, data: bytes) -> asyncio.Future[int]:
+        return self.enter(data).last()
 
     async def append(self, data: bytes) -> int:
         return await self.submit(data)
@@ -120,6 +141,7 @@ class SegmentLog:
         await self._writer.submit(_Trim(before, keep))
 
     async def close(self) -> None:
+        self._hand_over()
         await self._writer.close()
         with self._lock:
             if self._segments and not self._segments[-1].failed:
@@ -129,34 +151,45 @@ class SegmentLog:
                 segment.close()
             self._segments = []
 
-    def _perform(self, orders: Sequence[bytes | _Trim]) -> Sequence[int | Exception]:
-        """In the writer's thread: append what is bytes, then trim."""
-        entries = [order for order in orders if isinstance(order, bytes)]
-        if len(entries) == len(orders):
-            return self._append(entries)
-        answers = iter(self._append(entries))
+    def _hand_over(self) -> None:
+        """Give the writer what has gathered: nothing is added to that batch any more."""
+        batch, self._gathering = self._gathering, None
+        if batch is not None:
+            self._writer.order_at_once(batch, partial(_settle, batch))
+
+    def _perform(self, orders: Sequence[Batch | _Trim]) -> Sequence[_Outcome]:
+        """In the writer's thread: append all batches together, then trim."""
+        batches = [order for order in orders if isinstance(order, Batch)]
+        entries = batches[0].entries if len(batches) == 1 else [each for batch in batches for each in batch.entries]
+        first, stored, error = self._append(entries)
+        outcomes = []
         for order in orders:
             if isinstance(order, _Trim):
                 self._trim(order)
-        return [next(answers) if isinstance(order, bytes) else self._first for order in orders]
+                outcomes.append(_Outcome(self._first, 0))
+            else:
+                own = min(stored, len(order.entries))
+                outcomes.append(_Outcome(first, own, error if own < len(order.entries) else None))
+                first, stored = first + own, stored - own
+        return outcomes
 
-    def _append(self, entries: Sequence[bytes]) -> Sequence[int | Exception]:
-        answers: list[int | Exception] = []
+    def _append(self, entries: Sequence[bytes]) -> tuple[int, int, Exception | None]:
+        """The offset of the first, how many were stored, and what became of those behind."""
+        first, stored = self._next, 0
         try:
-            while len(answers) < len(entries):
-                chunk = self._chunk(entries[len(answers) :])
+            while stored < len(entries):
+                chunk = self._chunk(entries[stored:] if stored else entries)
                 self._active_segment(chunk[0]).append(chunk)
-                answers.extend(range(self._next, self._next + len(chunk)))
                 self._tail.add(self._next, chunk)
                 self._size += HEAD_SIZE * len(chunk) + sum(map(len, chunk))
                 self._next += len(chunk)
+                stored += len(chunk)
         except OSError as error:
             # A later entry must not overtake the one that failed: all the rest of them fail with it.
-            refusal = disk_problem(error, self._folder)
-            answers.extend([refusal] * (len(entries) - len(answers)))
+            return first, stored, disk_problem(error, self._folder)
         except Problem as refusal:
-            answers.extend([refusal] * (len(entries) - len(answers)))
-        return answers
+            return first, stored, refusal
+        return first, stored, None
 
     def _chunk(self, entries: Sequence[bytes]) -> Sequence[bytes]:
         """The entries from the first on that fit in one segment; at least one."""
@@ -259,6 +292,13 @@ class SegmentLog:
             if all(problem.cause() != known.cause() for known in self._problems):
                 self._problems.append(problem)
                 logger.error("%s: %s", problem, "; ".join(problem.evidence))
+
+
+def _settle(batch: Batch, outcome: _Outcome | Exception) -> None:
+    if isinstance(outcome, _Outcome):
+        batch.settle(outcome.first, outcome.stored, outcome.error)
+    else:
+        batch.settle(0, 0, outcome)
 
 
 def _files(folder: Path) -> list[Path]:

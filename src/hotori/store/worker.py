@@ -40,14 +40,23 @@ class Worker(Generic[J, R]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def order(self, order: J, answer: Answer[R]) -> None:
-        """Queue an order; `answer` is called on the loop, in the sequence of the orders. Raises StoreClosedError."""
+    def check_open(self) -> None:
+        """Raises StoreClosedError."""
         if self._closed:
             raise StoreClosedError(self._thread.name)
+
+    def order(self, order: J, answer: Answer[R]) -> None:
+        """Queue an order; `answer` is called on the loop, in the sequence of the orders. Raises StoreClosedError."""
+        self.check_open()
         if not self._gathered:
             self._loop = asyncio.get_running_loop()
             self._loop.call_soon(self._hand_over)
         self._gathered.append((order, answer))
+
+    def order_at_once(self, order: J, answer: Answer[R]) -> None:
+        """The same for one who has gathered before: the order changes threads now."""
+        self._loop = asyncio.get_running_loop()
+        self._waiting.put([(order, answer)])
 
     def submit(self, order: J) -> asyncio.Future[R]:
         """The same for one who waits; the future is the answer."""
