@@ -8,6 +8,7 @@ from hotori.hub.cloud_routes import CloudRoutes
 from hotori.hub.endpoint_spec import queue_of
 from hotori.hub.envelope import FOR_EVER, Delivery
 from hotori.hub.events import Events
+from hotori.hub.promise import Promise
 from hotori.hub.queues import Queues
 from hotori.model.message import Message
 from hotori.routing.endpoint import EventLog, NamedEndpoint
@@ -31,21 +32,21 @@ class CloudIntake:
     def __init__(self, events: Events, queues: Queues, routes: CloudRoutes) -> None:
         self._events, self._queues, self._routes = events, queues, routes
 
-    def submit(self, message: Message) -> asyncio.Future[int]:
+    def enter(self, message: Message) -> Promise:
         routes = self._routes
         if not routes.router.routes and routes.fallback:
-            return self._events.submit(message)
+            return self._events.enter(message)
         destinations = routes.router.route(message, cloud_source(message))
         if not destinations:
             return self._unrouted(message)
-        return self._submit(message, destinations)
+        return self._enter(message, destinations)
 
-    def _unrouted(self, message: Message) -> asyncio.Future[int]:
+    def _unrouted(self, message: Message) -> Promise:
         if self._routes.fallback or message.sender is None:
-            return self._events.submit(message)
+            return self._events.enter(message)
         return self._queues.submit_unrouted(message.sender)
 
-    def _submit(self, message: Message, destinations: tuple[Destination, ...]) -> asyncio.Future[int]:
+    def _enter(self, message: Message, destinations: tuple[Destination, ...]) -> Promise:
         deliveries = tuple(
             self._delivery(each, each.endpoint.name)
             for each in destinations
@@ -53,9 +54,9 @@ class CloudIntake:
         )
         logged = any(isinstance(each.endpoint, EventLog) for each in destinations)
         if not logged:
-            return self._queues.submit(message, deliveries)
+            return self._queues.enter(message, deliveries)
         if not deliveries:
-            return self._events.submit(message)
+            return self._events.enter(message)
         return _both(self._events.submit(message), self._queues.submit(message, deliveries))
 
     def _delivery(self, destination: Destination, name: str) -> Delivery:

@@ -24,7 +24,7 @@ from hotori.model.message import MAX_SIZE
 from hotori.model.sas import CLOCK_SKEW
 from hotori.mqtt.decoder import Cutter
 from hotori.mqtt.greeting import Greeting
-from hotori.mqtt.packets import ConnackCode, Connect, MalformedPacketError, Packet, Puback, Publish
+from hotori.mqtt.packets import ConnackCode, Connect, MalformedPacketError, Packet
 from hotori.mqtt.packets5 import Packet5, Reason
 from hotori.net.client_certificate import certificate_chain
 
@@ -257,15 +257,7 @@ class Connection(asyncio.Protocol):
             self.abort(str(error), ending_of(error))
             return
         head.conversation.last_activity = self._hub.clock()
-        for packet in packets:
-            if self._transport is None:
-                return
-            if type(packet) is Publish:
-                head.publish(packet)
-            elif type(packet) is Puback:
-                head.acknowledged(packet.packet_id)
-            else:
-                head.other(packet)
+        head.take(packets)
 
     def _watch_silence(self) -> None:
         """Drop a client that is not heard of for too long; one that we ourselves keep waiting is excused."""

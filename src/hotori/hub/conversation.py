@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from hotori.hub.courier import WINDOW, Courier
+from hotori.hub.courier import Courier
 from hotori.hub.credentials import Claim
 from hotori.hub.head import Ending, Head
 from hotori.hub.line import Line
@@ -24,6 +24,7 @@ from hotori.hub.session import Session
 from hotori.hub.twins import TwinNotReadyError
 from hotori.model.json import Json, JsonObject
 from hotori.model.message import Message
+from hotori.mqtt.packets import MAX_PACKET_ID
 from hotori.problems import Problem
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 class Conversation:
     """One connection's. `last_words` are published if it ends without a goodbye (contract 1.2), `delay` seconds later.
 
-    `window` is how many deliveries the client takes without acknowledging them.
+    `most_out` is how many deliveries the client takes without acknowledging them.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Conversation:
         last_words: Message | None = None,
         *,
         delay: float = 0.0,
-        window: int = WINDOW,
+        most_out: int = MAX_PACKET_ID,
     ) -> None:
         self.session = session
         self.claim: Claim | None = None
@@ -61,7 +62,7 @@ class Conversation:
         # Two lines, since a twin may have to come from another hub first and subscriptions must not wait for that.
         self.subscribing = Line(partial(head.end, "a subscription could not be kept", Ending.FAULT))
         self._twin_requests = Line(partial(head.end, "a twin request failed", Ending.FAULT))
-        self._courier = self._send_courier(min(window, WINDOW))
+        self._courier = self._send_courier(most_out)
         self._closed = False
 
     @property
@@ -169,7 +170,7 @@ class Conversation:
     def _refuse_patch(self, request: str, status: int, why: str) -> None:
         self._head.tell_twin(status, request, {"errorCode": status, "message": why}, None)
 
-    def _send_courier(self, window: int) -> Courier | None:
+    def _send_courier(self, most_out: int) -> Courier | None:
         """Who has a queue has a courier: devices for what the cloud sends, modules of this device for inputs."""
         identity = self.session.identity
         if identity.module is None:
@@ -179,7 +180,7 @@ class Conversation:
         else:
             return None
         sent = self._hub.meters.sent
-        return Courier(self._hub.queues, group, self.session, self._head, terms, self._hub.clock, window, sent)
+        return Courier(self._hub.queues, group, self.session, self._head, terms, self._hub.clock, most_out, sent)
 
     def _publish_or_hold(self, will: Message) -> None:
         delay = min(self._delay, self.session.expiry)

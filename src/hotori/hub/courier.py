@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from hotori.hub.head import Ending, Head
 from hotori.hub.lane import Item
@@ -15,27 +16,30 @@ from hotori.hub.outcome import Outcome
 from hotori.hub.queue import NOTHING_URGENT, Queue
 from hotori.hub.queues import Queues
 from hotori.hub.session import Session
+from hotori.hub.window import Window
 from hotori.model.message import Message
-
-WINDOW = 10
-"""Messages on their way to one client without its acknowledgement (contract 1.5)."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a group is delivered: seconds until it is sent again, and how often before it is given up (0: never)."""
+    """How a group is delivered: seconds until it is sent again, how often before it is given up (0: never), and how
+    many may be on their way to a client that is quick.
+    """
 
     patience: float
     most_attempts: int = 0
+    most_out: int = 10
 
 
-INPUT_TERMS = Terms(patience=30.0)
+INPUT_TERMS = Terms(patience=30.0, most_out=160)
 DEVICE_TERMS = Terms(patience=60.0, most_attempts=10)
 
 
-class _Parcel(NamedTuple):
+class _Parcel(msgspec.Struct, eq=False):
+    """What is out, and when it is to be sent again (on the loop's clock)."""
+
     queue: Queue
     item: Item
     due: float
@@ -44,6 +48,7 @@ class _Parcel(NamedTuple):
 class Courier:
     """Between one group of queues and one connection. Order is kept for each queue, by priority, then age.
 
+    `most_out` is how many the client takes without acknowledging them, whatever the terms say.
     `sent` is told, of one message in 64, its endpoint and after how many seconds it was acknowledged.
     """
 
@@ -55,11 +60,12 @@ class Courier:
         head: Head,
         terms: Terms,
         clock: Callable[[], float],
-        window: int = WINDOW,
+        most_out: int,
         sent: Callable[[str, float], None] = lambda *_: None,
     ) -> None:
         self._queues, self._group, self._session = queues, group, session
-        self._head, self._terms, self._clock, self._window = head, terms, clock, window
+        self._head, self._terms, self._clock = head, terms, clock
+        self._window = Window(min(most_out, terms.most_out))
         self._sent = sent
         self._loop = asyncio.get_running_loop()
         self._out: dict[int, _Parcel] = {}
@@ -80,17 +86,23 @@ class Courier:
         """The client has the message of this id; an id that is not out is let go."""
         parcel = self._out.pop(packet_id, None)
         if parcel is not None:
-            self._session.release(parcel.queue.endpoint, parcel.item.offset)
-            parcel.queue.deliver(parcel.item)
-            if not parcel.item.offset % SAMPLED:
-                self._sent(parcel.queue.endpoint, self._loop.time() - parcel.due + self._terms.patience)
-            self.wake()
+            item = parcel.item
+            parcel.queue.deliver(item)
+            if self._window.acknowledge():
+                self._window.judge(self._taken(parcel))
+            if not item.offset % SAMPLED:
+                self._sent(parcel.queue.endpoint, self._taken(parcel))
+            if self._round is None:
+                self.wake()
+
+    def _taken(self, parcel: _Parcel) -> float:
+        """Seconds since it was sent."""
+        return self._loop.time() - parcel.due + self._terms.patience
 
     def refuse(self, packet_id: int) -> None:
         """The client does not want the message of this id: it is not sent again."""
         parcel = self._out.pop(packet_id, None)
         if parcel is not None:
-            self._session.packet_ids.pop((parcel.queue.endpoint, parcel.item.offset), None)
             parcel.queue.drop(parcel.item, Outcome.REJECTED)
             self.wake()
 
@@ -101,8 +113,8 @@ class Courier:
         for waiting in (self._round, self._reading, self._overdue):
             if waiting is not None:
                 waiting.cancel()
-        for parcel in self._out.values():
-            parcel.queue.give_back(parcel.item)
+        for packet_id, parcel in self._out.items():
+            self._take_back(packet_id, parcel)
         self._out.clear()
 
     def _carry_all(self) -> None:
@@ -111,43 +123,62 @@ class Courier:
         if not self._head.writable:
             return
         now = self._clock()
-        while len(self._out) < self._window and self._reading is None:
+        alone = len(self._queues.group(self._group)) == 1
+        while self._reading is None and (room := self._window.room - len(self._out)) > 0:
             queue = self._next_queue()
             if queue is None:
                 return
-            item = queue.take(now)
-            if item is not None:
-                self._carry(queue, item)
+            items = queue.take_run(room if alone else 1, now)
+            self._carry(queue, self._without_hopeless(queue, items) if self._terms.most_attempts else items)
 
-    def _carry(self, queue: Queue, item: Item) -> None:
-        if 0 < self._terms.most_attempts < item.attempts:
-            logger.warning("A message to %s was given up after %d attempts", queue.endpoint, item.attempts - 1)
-            queue.drop(item, Outcome.GIVEN_UP)
-            return
-        message = self._queues.recent(item)
-        if message is None:
-            self._reading = asyncio.create_task(self._read(queue, item), name=f"courier {self._session.identity}")
-        else:
+    def _without_hopeless(self, queue: Queue, items: list[Item]) -> list[Item]:
+        """Give up what was sent often enough."""
+        kept = []
+        for item in items:
+            if item.attempts <= self._terms.most_attempts:
+                kept.append(item)
+            else:
+                logger.warning("A message to %s was given up after %d attempts", queue.endpoint, item.attempts - 1)
+                queue.drop(item, Outcome.GIVEN_UP)
+        return kept
+
+    def _carry(self, queue: Queue, items: Sequence[Item]) -> None:
+        recent = self._queues.recent
+        for at, item in enumerate(items):
+            message = recent(item.offset)
+            if message is None:
+                self._reading = asyncio.create_task(self._read(queue, items[at:]), name=f"courier {queue.endpoint}")
+                return
             self._hand_over(queue, item, message)
 
-    async def _read(self, queue: Queue, item: Item) -> None:
-        """Carry one that is not at hand; the others wait, to keep the order."""
+    async def _read(self, queue: Queue, items: Sequence[Item]) -> None:
+        """Carry what is not at hand; the others wait, to keep the order."""
         try:
-            message = await self._queues.load(item)
+            messages = await self._queues.load_each(items)
         except asyncio.CancelledError:
-            queue.give_back(item)
+            self._give_back(queue, items)
             raise
         except Exception:  # the guard of this task
             logger.exception("Messages to %s could not be read", self._session.identity)
-            queue.give_back(item)
+            self._give_back(queue, items)
             self._head.end("its messages could not be read", Ending.FAULT)
             return
         self._reading = None
-        if message is None:
-            queue.drop(item)
-        else:
-            self._hand_over(queue, item, message)
+        for item, message in zip(items, messages, strict=True):
+            if message is None:
+                queue.drop(item)
+            else:
+                self._hand_over(queue, item, message)
         self.wake()
+
+    def _give_back(self, queue: Queue, items: Sequence[Item]) -> None:
+        for item in items:
+            queue.give_back(item)
+
+    def _take_back(self, packet_id: int, parcel: _Parcel) -> None:
+        """It was not acknowledged, and is to be sent again under its id."""
+        self._session.packet_ids[parcel.queue.endpoint, parcel.item.offset] = packet_id
+        parcel.queue.give_back(parcel.item)
 
     def _watch(self) -> None:
         """Give back what was not acknowledged in time, so that it is carried again; the first out is due first."""
@@ -159,7 +190,8 @@ class Courier:
                 self._overdue = self._loop.call_at(parcel.due, self._watch)
                 return
             del self._out[packet_id]
-            parcel.queue.give_back(parcel.item)
+            self._window.shrink()
+            self._take_back(packet_id, parcel)
 
     def _next_queue(self) -> Queue | None:
         """The queue whose head is the most urgent, of those that the client has subscribed to."""
@@ -190,18 +222,19 @@ class Courier:
             self._send_to_be_acknowledged(queue, item, message)
 
     def _send_to_be_acknowledged(self, queue: Queue, item: Item, message: Message) -> None:
-        packet_id = self._session.packet_id(queue.endpoint, item.offset)
-        if self._head.deliver(queue.endpoint, message, packet_id, item.attempts > 1):
+        endpoint = queue.endpoint
+        packet_id = self._session.packet_id(endpoint, item.offset, self._out)
+        if self._head.deliver(endpoint, message, packet_id, item.attempts > 1):
             due = self._loop.time() + self._terms.patience
             self._out[packet_id] = _Parcel(queue, item, due)
             if self._overdue is None:
                 self._overdue = self._loop.call_at(due, self._watch)
         else:
-            self._session.release(queue.endpoint, item.offset)
             queue.drop(item)
 
     def _forget_settled(self) -> None:
         """Ids of deliveries that expired while the client was away are free again."""
-        for endpoint, offset in list(self._session.packet_ids):
+        ids = self._session.packet_ids
+        for endpoint, offset in [*ids]:
             if offset not in self._queues.queue(endpoint):
-                self._session.release(endpoint, offset)
+                del ids[endpoint, offset]

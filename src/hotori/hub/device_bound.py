@@ -4,7 +4,6 @@ them (contract 1.5, 1.9, 1.11, 2.8)."""
 from __future__ import annotations
 
 import sys
-from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from hotori.hub.lane import Item
 from hotori.hub.locks import Locks
 from hotori.hub.moment import written_time
 from hotori.hub.outcome import Outcome
+from hotori.hub.promise import Answer, as_future, when_settled
 from hotori.hub.queue import Queue
 from hotori.hub.queues import Queues, device_endpoint
 from hotori.hub.service_bound import ServiceBound, ServiceQueue
@@ -91,11 +91,11 @@ class DeviceBound:
         expires = now + (TIME_TO_LIVE if time_to_live is None else time_to_live)
         asked = await self._asks(device, message, expires)
         addressed = _addressed(device, message, now, None if time_to_live is None else expires)
-        stored = self._queues.submit(addressed, (Delivery(endpoint, 0, expires),))
+        promise = self._queues.enter(addressed, (Delivery(endpoint, 0, expires),))
         if asked is not None:
             queue.settled = self._settled
-            stored.add_done_callback(partial(self._stored, endpoint, asked))
-        await stored
+            when_settled(promise, partial(self._stored, endpoint, asked))
+        await as_future(promise)
 
     def purge(self, device: str) -> int:
         """Let go of what waits for a device, but for what is just being handed over; how many messages."""
@@ -132,9 +132,9 @@ class DeviceBound:
             item.attempts = 0
             queue.give_back(item)
 
-    def _stored(self, endpoint: str, asked: _Asked, stored: Future[int]) -> None:
-        if not stored.cancelled() and stored.exception() is None:
-            self._asked[endpoint, stored.result()] = asked
+    def _stored(self, endpoint: str, asked: _Asked, answer: Answer) -> None:
+        if isinstance(answer, int):
+            self._asked[endpoint, answer] = asked
 
     def _settled(self, queue: Queue, item: Item, outcome: Outcome) -> None:
         self._tell(queue.endpoint, item.offset, outcome)

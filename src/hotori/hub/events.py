@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from hotori.hub.envelope import decode_envelope, encode_envelope
 from hotori.model.message import Message
 from hotori.problems import Problem
+from hotori.store.batch import Batch
 from hotori.store.log import Entry, Log
 
 _BATCH = 256
@@ -39,6 +40,7 @@ class Events:
     def __init__(self, log: Log, *, keep_bytes: int = KEEP_BYTES) -> None:
         self._log = log
         self.keep_bytes = keep_bytes
+        self._batch: Batch | None = None
         self._news = asyncio.Event()
         self._trimming: asyncio.Future[None] | None = None
 
@@ -62,11 +64,17 @@ class Events:
         """What is wrong with the log: events that the disk has lost, an end that a crash tore."""
         return self._log.problems
 
+    def enter(self, message: Message) -> Batch:
+        """Begin to append: the event is the last one of the batch now."""
+        batch = self._log.enter(encode_envelope(message))
+        if batch is not self._batch:
+            self._batch = batch
+            batch.add_done_callback(self._appended)
+        return batch
+
     def submit(self, message: Message) -> asyncio.Future[int]:
         """Begin to append; the future is the event's offset, once it is durable."""
-        appended = self._log.submit(encode_envelope(message))
-        appended.add_done_callback(self._appended)
-        return appended
+        return self.enter(message).last()
 
     async def append(self, message: Message) -> int:
         """Store durably; the event's offset. Raises the problems of a log's append."""
@@ -124,7 +132,7 @@ class Events:
             else:
                 await _either(news, until)
 
-    def _appended(self, _: asyncio.Future[int]) -> None:
+    def _appended(self, _: Batch) -> None:
         # A reader that finds nothing must find an event that is not set: it would spin without ever suspending.
         news, self._news = self._news, asyncio.Event()
         news.set()

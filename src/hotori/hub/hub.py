@@ -19,6 +19,7 @@ from hotori.hub.head import Ending
 from hotori.hub.intake import Intake
 from hotori.hub.meters import Meters
 from hotori.hub.methods import Methods
+from hotori.hub.promise import Promise, as_future
 from hotori.hub.queues import Queues, device_endpoint
 from hotori.hub.service_bound import ServiceBound
 from hotori.hub.sessions import Sessions
@@ -105,13 +106,16 @@ class Hub:
         self.service_bound.close()
         await self.queues.close()
 
+    def enter(self, sender: Identity, message: Message) -> Promise:
+        """Begin to take a message of a client, which has its sender and time; done once it is durable."""
+        promise = self.intake.enter(message)
+        self.meters.message(sender, message, promise)
+        return promise
+
     def submit(self, sender: Identity, message: Message) -> asyncio.Future[int]:
         """Stamp and begin to take a message of a client; the future is done once it is durable."""
-        stored = self.intake.submit(
-            Message(message.body, message.properties, message.system, sender, message.output, self.clock())
-        )
-        self.meters.message(sender, message, stored)
-        return stored
+        stamped = Message(message.body, message.properties, message.system, sender, message.output, self.clock())
+        return as_future(self.enter(sender, stamped))
 
     async def accept(self, message: Message) -> None:
         """Take a message whose sender is known; it is durable, and on its way, when this returns."""

@@ -5,7 +5,6 @@ Consumers know them by the system property `iothub-message-source` (contract 1.6
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import msgspec
 from hotori.hub.hub import Hub
 from hotori.hub.intake import RoutingIntake
 from hotori.hub.moment import written_time
+from hotori.hub.promise import Answer, when_settled
 from hotori.hub.registration import Registration
 from hotori.hub.registry import Registry
 from hotori.hub.twin_metadata import Stamp, restamped
@@ -105,7 +105,7 @@ class HubEvents:
         }
         system = {**_JSON, SOURCE: source.value}
         message = Message(msgspec.json.encode(body), properties, system, identity, None, now)
-        self._hub.intake.submit(message).add_done_callback(_stored)
+        when_settled(self._hub.intake.enter(message), _stored)
 
 
 class TwinNotifications:
@@ -127,7 +127,7 @@ class TwinNotifications:
         message = Message(body, properties, system, change.identity, None, self._hub.clock())
         routed = self._intake.route(message, TWIN_CHANGES)
         if routed is not None:
-            routed.add_done_callback(_stored)
+            when_settled(routed, _stored)
 
 
 _JSON = {"ct": "application/json", "ce": "utf-8"}
@@ -137,7 +137,7 @@ def _changed(patch: JsonObject, stamp: Stamp, version: int) -> JsonObject:
     return {**patch, "$metadata": restamped({}, patch, stamp), "$version": version}
 
 
-def _stored(stored: asyncio.Future[int]) -> None:
+def _stored(answer: Answer) -> None:
     """Nobody waits for it: what cannot be kept is said in the log."""
-    if not stored.cancelled() and (error := stored.exception()) is not None:
-        logger.error("An event of the hub could not be kept: %s", error)
+    if isinstance(answer, Exception):
+        logger.error("An event of the hub could not be kept: %s", answer)

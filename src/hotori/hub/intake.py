@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
 
 from hotori.hub.envelope import FOR_EVER, Delivery
 from hotori.hub.events import Events
+from hotori.hub.promise import Promise
 from hotori.hub.queues import Queues, input_endpoint, upstream_endpoint
 from hotori.model.message import Message
 from hotori.routing.endpoint import ModuleInput, Upstream
@@ -19,8 +19,8 @@ _MOST_PLANS = 4096
 class Intake(Protocol):
     """Takes responsibility for messages."""
 
-    def submit(self, message: Message) -> asyncio.Future[int]:
-        """Begin to take a message; the future is done once it is durable. Its sender and time are stamped."""
+    def enter(self, message: Message) -> Promise:
+        """Begin to take a message; the promise is done once it is durable. Its sender and time are stamped."""
         ...
 
 
@@ -30,8 +30,8 @@ class EventIntake:
     def __init__(self, events: Events) -> None:
         self._events = events
 
-    def submit(self, message: Message) -> asyncio.Future[int]:
-        return self._events.submit(message)
+    def enter(self, message: Message) -> Promise:
+        return self._events.enter(message)
 
 
 class RoutingIntake:
@@ -45,22 +45,22 @@ class RoutingIntake:
         self._queues = queues
         self._plans: dict[int, _Plan] = {}
 
-    def submit(self, message: Message) -> asyncio.Future[int]:
+    def enter(self, message: Message) -> Promise:
         routed = self.route(message, message_source(message))
         if routed is not None:
             return routed
         assert message.sender is not None
         return self._queues.submit_unrouted(message.sender)
 
-    def route(self, message: Message, source: str) -> asyncio.Future[int] | None:
-        """As `submit`, for a message from another source than its sender's own; None where no route takes it."""
+    def route(self, message: Message, source: str) -> Promise | None:
+        """As `enter`, for a message from another source than its sender's own; None where no route takes it."""
         destinations = self.router.route(message, source)
         if not destinations:
             return None
         plan = self._plans.get(id(destinations))
         if plan is None or plan.destinations is not destinations:
             plan = self._plan(destinations)
-        return self._queues.submit(message, plan.deliveries(message))
+        return self._queues.enter(message, plan.deliveries(message))
 
     def _plan(self, destinations: tuple[Destination, ...]) -> _Plan:
         """A router answers with the same tuple for all messages that go the same way, so what is made of it is kept."""

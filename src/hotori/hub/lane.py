@@ -13,6 +13,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from hotori.hub.account import Counters
 from hotori.hub.envelope import FOR_EVER
 
@@ -20,8 +22,7 @@ _SLACK = 4096
 """So many entries that were taken may stand in front of those that wait."""
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(msgspec.Struct, eq=False):
     """A message that was taken for delivery, or given back since. `attempts` counts the times that it was taken."""
 
     lane: Lane
@@ -131,6 +132,26 @@ class Lane:
                 return item
             self.expire(item)
         return None
+
+    def take_run(self, most: int, now: float) -> list[Item]:
+        """The oldest that are ready, up to so many."""
+        items: list[Item] = []
+        offsets, lives, out = self._offsets, self._expires, self._out
+        while len(items) < most:
+            if self._back or self._start == len(offsets):
+                if (one := self.take(now)) is None:
+                    break
+                items.append(one)
+                continue
+            at = self._start
+            item = out[offsets[at]] = Item(self, offsets[at], lives[at], 1)
+            self._start = at + 1
+            if FOR_EVER != item.expires <= now:
+                self.expire(item)
+            else:
+                items.append(item)
+        self._advance(self._start)
+        return items
 
     def give_back(self, item: Item) -> bool:
         """It was not delivered: it is ready again, in its old place. False where it was settled before."""

@@ -5,12 +5,12 @@ Sizes and times are observed for one message in 64: looking at each would cost m
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Hashable
 from functools import partial
 from typing import TypeAlias, TypeVar
 
+from hotori.hub.promise import Answer, Promise, when_settled
 from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.model.summary import Summary
@@ -51,8 +51,8 @@ class Meters:
         self.retries: dict[tuple[Identity, str], int] = {}
         self._until_sample = 1
 
-    def message(self, sender: Identity, message: Message, stored: asyncio.Future[int]) -> None:
-        """A message came in; the future is done once it is stored."""
+    def message(self, sender: Identity, message: Message, promise: Promise) -> None:
+        """A message came in; the promise is done once it is stored."""
         speaker = (sender, message.output)
         try:
             self.received[speaker] += 1
@@ -61,7 +61,7 @@ class Meters:
         self._until_sample -= 1
         if not self._until_sample:
             self._until_sample = SAMPLED
-            self._sample(sender, message, stored)
+            self._sample(sender, message, promise)
 
     def presence(self, identity: Identity, connected: bool) -> None:
         """A client came or went."""
@@ -112,11 +112,11 @@ class Meters:
         else:
             self.others += 1
 
-    def _sample(self, sender: Identity, message: Message, stored: asyncio.Future[int]) -> None:
+    def _sample(self, sender: Identity, message: Message, promise: Promise) -> None:
         _summary(self.sizes, sender).observe(len(message.body))
-        stored.add_done_callback(partial(self._stored, time.perf_counter()))
+        when_settled(promise, partial(self._stored, time.perf_counter()))
 
-    def _stored(self, began: float, _: asyncio.Future[int]) -> None:
+    def _stored(self, began: float, _: Answer) -> None:
         self.storing.observe(time.perf_counter() - began)
 
 

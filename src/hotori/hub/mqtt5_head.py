@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from hotori.hub.conversation import Conversation
-from hotori.hub.courier import WINDOW
 from hotori.hub.dialect import matching
 from hotori.hub.head import Ending
 from hotori.hub.mqtt_head import MqttHead, marked
+from hotori.hub.promise import Answer, Promise
 from hotori.hub.published import delivered, published
 from hotori.hub.session import NOT_ALLOWED
 from hotori.hub.unrouted import NOWHERE
@@ -22,7 +23,7 @@ from hotori.model.message import MAX_SIZE, Message
 from hotori.mqtt.bag import MalformedBagError
 from hotori.mqtt.encoder import PINGRESP
 from hotori.mqtt.encoder5 import encode5
-from hotori.mqtt.packets import Packet, Pingreq
+from hotori.mqtt.packets import MAX_PACKET_ID, Packet, Pingreq
 from hotori.mqtt.packets5 import (
     Disconnect5,
     Packet5,
@@ -138,13 +139,13 @@ class Mqtt5Head(MqttHead):
         return tuple(known[wanted] for wanted in matching(known, topic)) if known else ()
 
     def _converse(self) -> Conversation:
-        will, window = self._connect.will, self._connect.properties.receive_maximum
+        will, most_out = self._connect.will, self._connect.properties.receive_maximum
         delay = will.properties.will_delay if will is not None else None
         words = self._last_words(will)
         if words is not None and will is not None:
             words = published(words, will.properties, self._hub.clock())
         return Conversation(
-            self._hub, self._session, self, words, delay=delay or 0.0, window=min(window or WINDOW, WINDOW)
+            self._hub, self._session, self, words, delay=delay or 0.0, most_out=most_out or MAX_PACKET_ID
         )
 
     # What the client publishes
@@ -207,11 +208,11 @@ class Mqtt5Head(MqttHead):
         if message.size() > MAX_SIZE:
             self._leave(Reason.PACKET_TOO_LARGE, f"a message of {message.size()} bytes is larger than {MAX_SIZE}")
             return
-        self._answer5(packet, self._hub.submit(self._identity, message))
+        self._answer5(packet, self._hub.enter(self._identity, self._stamped(message)))
 
-    def _answer5(self, packet: Publish5, durable: asyncio.Future[int] | None) -> None:
+    def _answer5(self, packet: Publish5, promise: Promise | None) -> None:
         self._unanswered += bool(packet.qos)
-        self._answer_in_turn(packet.packet_id if packet.qos < 2 else -packet.packet_id, durable)
+        self._answers.add(packet.packet_id if packet.qos < 2 else -packet.packet_id, promise)
 
     def _decline(self, packet: Publish5, reason: Reason, why: str) -> None:
         """Say no to one message and go on; at QoS 0 there is no answer but the end of the connection."""
@@ -222,24 +223,18 @@ class Mqtt5Head(MqttHead):
         declined.set_exception(_DeclinedError(_Verdict(reason, why)))
         self._answer5(packet, declined)
 
-    def _acknowledge(self, _: asyncio.Future[int] | None = None) -> None:
-        waiting = self._acknowledgements
-        while waiting and not self.conversation.closed:
-            turn, durable = waiting[0]
-            if durable is not None and not durable.done():
-                durable.add_done_callback(self._acknowledge)
-                return
-            verdict = _verdict(durable)
-            if verdict is None:
-                assert durable is not None, "what needs no storing is settled"
-                self._not_stored(durable)
-                return
-            waiting.popleft()
+    def _answer(self, turns: Sequence[int], answer: Answer) -> None:
+        verdict = _verdict(answer)
+        if verdict is None:
+            assert isinstance(answer, BaseException), "what is stored has a verdict"
+            self._not_stored(answer)
+            return
+        for turn in turns:
             if turn:
                 self._unanswered -= 1
-                self._answer(turn, verdict)
+                self._tell_verdict(turn, verdict)
 
-    def _answer(self, turn: int, verdict: _Verdict) -> None:
+    def _tell_verdict(self, turn: int, verdict: _Verdict) -> None:
         said = NO_PROPERTIES
         if verdict.why and self._connect.properties.request_problem != 0:
             said = Properties(reason=verdict.why)
@@ -313,16 +308,11 @@ class _DeclinedError(Exception):
         self.verdict = verdict
 
 
-def _verdict(durable: asyncio.Future[int] | None) -> _Verdict | None:
-    """The answer to a message that is settled; None where it could not be stored."""
-    if durable is None:
-        return _Verdict(Reason.SUCCESS)
-    if durable.cancelled():
-        return None
-    error = durable.exception()
-    if error is not None:
-        return error.verdict if isinstance(error, _DeclinedError) else None
-    return _Verdict(Reason.NO_MATCHING_SUBSCRIBERS if durable.result() == NOWHERE else Reason.SUCCESS)
+def _verdict(answer: Answer) -> _Verdict | None:
+    """What is said to a message; None where it could not be stored."""
+    if isinstance(answer, BaseException):
+        return answer.verdict if isinstance(answer, _DeclinedError) else None
+    return _Verdict(Reason.NO_MATCHING_SUBSCRIBERS if answer == NOWHERE else Reason.SUCCESS)
 
 
 def _suback(topic_filter: str, outcome: int) -> int:

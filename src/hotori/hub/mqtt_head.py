@@ -5,32 +5,33 @@ What breaks the contract ends the connection: MQTT 3.1.1 has no other answer.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
-from collections.abc import Collection, Mapping
+from asyncio import CancelledError
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
+from hotori.hub.answers import Answers
 from hotori.hub.carrier import Carrier
 from hotori.hub.conversation import Conversation
 from hotori.hub.dialect import Dialect, granted
 from hotori.hub.head import Ending
-from hotori.hub.room import Held
+from hotori.hub.promise import Answer
 from hotori.hub.session import Session
 from hotori.model.json import JsonObject
 from hotori.model.message import MAX_SIZE, Message
-from hotori.mqtt.bag import MalformedBagError, message_from_bag
-from hotori.mqtt.encoder import PINGRESP, encode, encode_puback, encode_publish
+from hotori.mqtt.bag import MalformedBagError, read_bag
+from hotori.mqtt.encoder import PINGRESP, encode, encode_pubacks, encode_publish
 from hotori.mqtt.packets import (
     SUBSCRIPTION_FAILED,
     Connect,
     Disconnect,
     Packet,
     Pingreq,
+    Puback,
     Pubcomp,
     Publish,
     Pubrec,
@@ -65,41 +66,51 @@ class MqttHead:
         self._session = session
         self._connect = connect
         self._wants: dict[str, int | None] = {}
-        self._acknowledgements: deque[tuple[int, asyncio.Future[int] | None]] = deque()
+        self._gone = False
+        self._answers = Answers(self._answer)
         self.conversation = self._converse()
 
     @property
     def busy(self) -> bool:
         """Whether so much waits for an answer that nothing more should be read."""
-        waiting = len(self._acknowledgements) + self.conversation.waiting
+        waiting = self._answers.waiting + self.conversation.waiting
         return waiting > MOST_UNANSWERED or (waiting > 0 and self._hub.queues.room.pressed)
 
     def gone(self) -> None:
-        """The connection has ended. What waits for room here will be sent again by the client: it waits no more."""
-        for _, durable in self._acknowledgements:
-            if isinstance(durable, Held):
-                durable.cancel()
+        """The connection has ended."""
+        self._gone = True
+        self._answers.close()
 
     # What the client says
 
+    def take(self, packets: Iterable[Packet | Packet5]) -> None:
+        """What came together, in this order, up to a packet that ends the connection."""
+        acknowledged = self.conversation.acknowledged
+        for packet in packets:
+            if self._gone:
+                return
+            if type(packet) is Publish:
+                self.publish(packet)
+            elif type(packet) is Puback:
+                acknowledged(packet.packet_id)
+            else:
+                self.other(packet)
+
     def publish(self, packet: Publish) -> None:
         """A PUBLISH: a message, or a request that is spelled as a topic."""
-        if packet.qos == 2 and not self._dialect.exactly_once:
+        topic, payload, qos = packet[:3]
+        if qos == 2 and not self._dialect.exactly_once:
             self._carrier.abort("it published at QoS 2 (contract 1.4)", Ending.RULE_BROKEN)
-        elif packet.topic.startswith(self._prefix):
-            bag = packet.topic[len(self._prefix) :].removesuffix("/")
+        elif topic.startswith(self._prefix):
             try:
-                message = message_from_bag(bag, packet.payload)
+                bag, output = read_bag(topic[len(self._prefix) :].removesuffix("/"))
             except MalformedBagError as error:
                 self._carrier.abort(f"a property bag cannot be read: {error}", Ending.RULE_BROKEN)
             else:
-                self._take_message(packet, message)
+                now = self.conversation.last_activity
+                self._take_message(packet, Message(payload, bag, bag.system, self._identity, output, now))
         else:
             self._take_request(packet)
-
-    def acknowledged(self, packet_id: int) -> None:
-        """A PUBACK for what we delivered."""
-        self.conversation.acknowledged(packet_id)
 
     def other(self, packet: Packet | Packet5) -> None:
         """Any packet that is neither PUBLISH nor PUBACK."""
@@ -178,6 +189,9 @@ class MqttHead:
 
     # Messages
 
+    def _stamped(self, message: Message) -> Message:
+        return replace(message, sender=self._identity, enqueued_at=self.conversation.last_activity)
+
     def _take_message(self, packet: Publish, message: Message) -> None:
         if packet.retain or packet.dup:
             properties = marked(message.properties, packet.qos, retain=packet.retain, dup=packet.dup)
@@ -187,54 +201,33 @@ class MqttHead:
             why = f"a message of {message.size()} bytes is larger than {MAX_SIZE}"
             self._carrier.abort(why, Ending.TOO_LARGE)
             return
-        turn = packet.packet_id if packet.qos < 2 else -packet.packet_id
-        self._answer_in_turn(turn, self._hub.submit(self._identity, message))
+        self._answers.add(_turn(packet), self._hub.enter(self._identity, message))
 
-    def _answer_in_turn(self, turn: int, durable: asyncio.Future[int] | None) -> None:
-        """Acknowledge when it is durable and those before it were [MQTT-4.6.0-2].
-
-        `turn` is the packet id: 0 at QoS 0, which has no answer, and negative at QoS 2, which has another.
-        """
-        first = not self._acknowledgements
-        self._acknowledgements.append((turn, durable))
-        if first:
-            self._acknowledge()
-
-    def _acknowledge(self, _: asyncio.Future[int] | None = None) -> None:
-        """Never before it is durable; where it cannot be, the client is to send it again, later.
-
-        One callback for all that was written together: the one of the oldest looks at those behind it.
-        """
-        waiting, send = self._acknowledgements, self._carrier.send
-        while waiting and not self.conversation.closed:
-            turn, durable = waiting[0]
-            if durable is not None:
-                if not durable.done():
-                    durable.add_done_callback(self._acknowledge)
-                    return
-                if durable.cancelled() or durable.exception() is not None:
-                    self._not_stored(durable)
-                    return
-            waiting.popleft()
-            if turn > 0:
-                send(encode_puback(turn))
-            elif turn:
+    def _answer(self, turns: Sequence[int], answer: Answer) -> None:
+        """Never before it is durable; where it cannot be, the client is to send it again, later."""
+        if isinstance(answer, BaseException):
+            self._not_stored(answer)
+            return
+        if packet_ids := [turn for turn in turns if turn > 0]:
+            self._carrier.send(encode_pubacks(packet_ids))
+        for turn in turns if len(packet_ids) < len(turns) else ():
+            if turn < 0:
                 self._session.received.add(-turn)
-                send(encode(Pubrec(-turn)))
+                self._carrier.send(encode(Pubrec(-turn)))
 
-    def _not_stored(self, durable: asyncio.Future[int]) -> None:
-        if durable.cancelled():
+    def _not_stored(self, error: BaseException) -> None:
+        if isinstance(error, CancelledError):
             self._carrier.abort("the hub is closing", Ending.CLOSING)
         else:
             self._hub.meters.not_stored(self._identity)
-            logger.error("A message of %s could not be stored: %s", self._identity, durable.exception())
+            logger.error("A message of %s could not be stored: %s", self._identity, error)
             self._carrier.abort("its message could not be stored")
 
     # Requests
 
     def _take_request(self, packet: Publish) -> None:
         if packet.qos == 2 and packet.packet_id in self._session.received:
-            self._answer_in_turn(-packet.packet_id, None)  # a repetition of what was taken already
+            self._answers.add(-packet.packet_id, None)  # a repetition of what was taken already
             return
         try:
             said = self._dialect.read(packet.topic, packet.payload)
@@ -243,7 +236,7 @@ class MqttHead:
             return
         match said:
             case Message():
-                self._take_message(packet, said)
+                self._take_message(packet, self._stamped(said))
                 return
             case TwinGet(rid):
                 self.conversation.ask_twin(rid)
@@ -256,7 +249,7 @@ class MqttHead:
                 self._carrier.abort(why, Ending.NOT_ALLOWED)
                 return
         if packet.qos:
-            self._answer_in_turn(packet.packet_id if packet.qos < 2 else -packet.packet_id, None)
+            self._answers.add(_turn(packet), None)
 
     def _take_reply(self, rid: str, status: int, payload: bytes) -> None:
         try:
@@ -300,6 +293,11 @@ class MqttHead:
 
 
 _RETAINED = {"mqtt-retain": "true"}
+
+
+def _turn(packet: Publish) -> int:
+    """The packet id; negative at QoS 2, which has another answer, and 0 at QoS 0, which has none."""
+    return -packet.packet_id if packet.qos == 2 else packet.packet_id
 
 
 def marked(properties: Mapping[str, str], qos: int, *, retain: bool = False, dup: bool = False) -> dict[str, str]:

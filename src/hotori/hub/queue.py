@@ -20,7 +20,7 @@ NOTHING_URGENT = (sys.maxsize, sys.maxsize)
 
 @dataclass(slots=True, eq=False)
 class Queue:
-    """`wake` is called whenever an item becomes ready to take, `settled` when a receiver has settled one."""
+    """`wake` is to be called whenever an item becomes ready to take, `settled` when a receiver has settled one."""
 
     endpoint: str
     wake: Callable[[Queue], None] | None = None
@@ -74,13 +74,11 @@ class Queue:
         return lane
 
     def add(self, offset: int, priority: int, expires: float, route: str = "") -> None:
-        """A new message; offsets grow from call to call."""
+        """A new message; offsets grow from call to call. Who adds calls `wake` when all is added."""
         lane = self._lanes.get((route, priority))
         if lane is None:
             lane = self.lane(route, priority)
         lane.add(offset, expires)
-        if self.wake is not None:
-            self.wake(self)
 
     def urgency(self) -> tuple[int, int]:
         """Priority and offset of what `take` would give next, unless it has expired; less is more urgent."""
@@ -95,6 +93,15 @@ class Queue:
             if item is not None:
                 return item
         return None
+
+    def take_run(self, most: int, now: float) -> list[Item]:
+        """As many as can be taken one after another, up to a number of them."""
+        if self._only is not None:
+            return self._only.take_run(most, now)
+        items: list[Item] = []
+        while len(items) < most and (item := self.take(now)) is not None:
+            items.append(item)
+        return items
 
     def give_back(self, item: Item) -> None:
         """It was not delivered: it is ready again, in its old place."""

@@ -13,17 +13,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import msgspec
 
 from hotori.hub.account import Account, Counters
 from hotori.hub.envelope import Delivery, decode_deliveries, decode_envelope, encode_envelope
 from hotori.hub.lane import Item, LaneCursor
+from hotori.hub.promise import Promise, as_future
 from hotori.hub.queue import Queue
 from hotori.hub.queue_index import PAGE, QueueIndex
+from hotori.hub.recent import Recent
 from hotori.hub.room import Held, Room
 from hotori.hub.store_limits import StoreLimits, drop_oldest
 from hotori.hub.unrouted import NOWHERE, Unrouted
@@ -31,6 +33,7 @@ from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.problems import Problem
 from hotori.problems.storage import DISK_FULL
+from hotori.store.batch import Batch
 from hotori.store.log import Entry, Log
 from hotori.store.records import Record, Records
 
@@ -42,6 +45,8 @@ SWEEP_SECONDS = 1800.0
 _REPLAY_BATCH = 512
 _READ_AHEAD = 32
 _LET_IN = 512
+
+_Arrival: TypeAlias = "tuple[Message | None, tuple[Delivery, ...]]"
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +103,10 @@ class Queues:
         self._queues: dict[str, Queue] = {}
         self._groups: dict[str, tuple[Queue, ...]] = {}
         self._listeners: dict[str, Callable[[Queue], None]] = {}
-        self._appending: deque[tuple[asyncio.Future[int], tuple[Delivery, ...]]] = deque()
+        self._batch: Batch | None = None
+        self._arriving: list[_Arrival] = []
+        """What the batch brings, in its order."""
+        self._recent = Recent()
         self._indexed = self._floor_saved = 0
         self.unrouted = Unrouted(log, records)
         self._pages = QueueIndex(records)
@@ -124,20 +132,21 @@ class Queues:
         self.room.close()
         await self._log.close()
 
+    def enter(self, message: Message, deliveries: tuple[Delivery, ...]) -> Promise:
+        """Begin to append; when that is done, the message is durable and in its queues."""
+        data, room = encode_envelope(message, deliveries), self.room
+        if room.left <= 0:
+            return room.hold(data, message, deliveries)
+        room.left -= len(data)
+        return self._append(data, message, deliveries)
+
     def submit(self, message: Message, deliveries: tuple[Delivery, ...]) -> asyncio.Future[int]:
-        """Begin to append; when the future is done, the message is durable and in its queues."""
-        data = encode_envelope(message, deliveries)
-        if self.room.left <= 0:
-            return self.room.hold(data, deliveries)
-        self.room.left -= len(data)
-        appended = self._log.submit(data)
-        self._append(appended, deliveries)
-        return appended
+        """The same for one who waits: the future is the message's offset in the log."""
+        return as_future(self.enter(message, deliveries))
 
     def submit_unrouted(self, sender: Identity) -> asyncio.Future[int]:
         """Begin to count a message that no route takes; the future is NOWHERE once it is counted durably."""
-        appended = self._log.submit(self.unrouted.noted(sender))
-        self._append(appended, ())
+        appended = self._append(self.unrouted.noted(sender), None, ()).last()
         counted: asyncio.Future[int] = appended.get_loop().create_future()
         appended.add_done_callback(partial(_to_nowhere, counted))
         return counted
@@ -164,9 +173,11 @@ class Queues:
         for queue in self.group(group):
             queue.wake = wake
 
-    def recent(self, item: Item) -> Message | None:
-        """The item's message, where the log has it at hand; `load` waits for others."""
-        data = self._log.recent(item.offset)
+    def recent(self, offset: int) -> Message | None:
+        """The message at an offset of the log, where it is at hand; `load` waits for others."""
+        if (message := self._recent.get(offset)) is not None:
+            return message
+        data = self._log.recent(offset)
         return None if data is None else decode_envelope(data)[0]
 
     async def load(self, item: Item) -> Message | None:
@@ -179,10 +190,15 @@ class Queues:
     async def load_each(self, items: Sequence[Item]) -> list[Message | None]:
         """The items' messages, with few reads of the disk where they stand near one another."""
         found: dict[int, bytes] = {}
+        messages: list[Message | None] = []
         for item in items:
-            if item.offset not in found:
+            message = self._recent.get(item.offset)
+            if message is None and item.offset not in found:
                 found.update((entry.offset, entry.data) for entry in await self._log.read(item.offset, _READ_AHEAD))
-        return [decode_envelope(found[item.offset])[0] if item.offset in found else None for item in items]
+            if message is None and item.offset in found:
+                message = decode_envelope(found[item.offset])[0]
+            messages.append(message)
+        return messages
 
     async def forget(self, endpoint: str) -> None:
         """Let go of what is pending for an endpoint that is no more, and begin its accounts anew."""
@@ -220,40 +236,49 @@ class Queues:
         """The accounts of a group together."""
         return sum((queue.counters for queue in self.group(group)), Counters())
 
-    def _append(self, appended: asyncio.Future[int], deliveries: tuple[Delivery, ...]) -> None:
-        """One callback for all that is written together: the one of the oldest looks at those behind it."""
-        first = not self._appending
-        self._appending.append((appended, deliveries))
-        if first:
-            self._index_or_wait()
+    def _append(self, data: bytes, message: Message | None, deliveries: tuple[Delivery, ...]) -> Batch:
+        """Append to what this turn of the loop brings, and have it put into the queues once it is durable."""
+        batch = self._log.enter(data)
+        if batch is self._batch:
+            self._arriving.append((message, deliveries))
+        else:
+            self._batch, self._arriving = batch, [(message, deliveries)]
+            batch.add_done_callback(partial(self._arrived, self._arriving))
+        return batch
 
-    def _index_or_wait(self, _: asyncio.Future[int] | None = None) -> None:
-        """Put what the log has into its queues, in the log's order, and come again for the rest."""
-        appending, queues = self._appending, self._queues
-        while appending:
-            appended, deliveries = appending[0]
-            if not appended.done():
-                appended.add_done_callback(self._index_or_wait)
-                return
-            appending.popleft()
-            if appended.cancelled() or (error := appended.exception()) is not None:
-                self._not_appended(deliveries, None if appended.cancelled() else error)
-                continue
-            offset = appended.result()
-            self._indexed = offset + 1
-            if not deliveries:
-                self.unrouted.appended(offset)
+    def _arrived(self, arriving: list[_Arrival], batch: Batch) -> None:
+        """Put what is durable into its queues, in the log's order."""
+        stored, offset = arriving[: batch.stored], batch.first
+        for message, _ in stored:
+            self._recent.add(offset, message)
+            offset += 1
+        self._indexed = max(self._indexed, offset)
+        touched = self._index(stored, batch.first)
+        if batch.error is not None:
+            self._refused(arriving[batch.stored :], batch.error)
+        if touched:  # later: whoever is told of this batch after the queues must be told before anything is delivered
+            asyncio.get_running_loop().call_soon(_wake, touched)
+
+    def _index(self, arriving: list[_Arrival], offset: int) -> set[Queue]:
+        """The queues that got something."""
+        touched, queues = set(), self._queues
+        for _, deliveries in arriving:
             for endpoint, priority, expires, route in deliveries:
                 queue = queues.get(endpoint)
                 if queue is None:
                     queue = self.queue(endpoint)
                 queue.add(offset, priority, expires, route)
+                touched.add(queue)
+            if not deliveries:
+                self.unrouted.appended(offset)
+            offset += 1
+        return touched
 
-    def _not_appended(self, deliveries: tuple[Delivery, ...], error: BaseException | None) -> None:
-        if not deliveries:
-            self.unrouted.appended(None)
-        if error is not None:
-            self.room.refused(error)
+    def _refused(self, arriving: list[_Arrival], error: Exception) -> None:
+        for _, deliveries in arriving:
+            if not deliveries:
+                self.unrouted.appended(None)
+        self.room.refused(error)
 
     async def _saved(self) -> list[Record]:
         saved = batch = await self._records.list(COLLECTION)
@@ -356,25 +381,14 @@ class Queues:
         if self.room.full:
             await self._make_room()
         while self.room.may_enter and (held := self.room.next_held(_LET_IN)):
-            stored = [self._log.submit(each.data) for each in held]
+            stored = [self._append(each.data, each.message, each.deliveries).last() for each in held]
             await asyncio.gather(*stored, return_exceptions=True)
-            refused = [each for each, offset in zip(held, stored, strict=True) if not self._entered(each, offset)]
+            refused = [each for each, offset in zip(held, stored, strict=True) if not _entered(each, offset)]
             self.room.hold_again(refused)
             self._measure()
             if refused:
                 return
         self.room.reopen()
-
-    def _entered(self, held: Held, stored: asyncio.Future[int]) -> bool:
-        if isinstance(error := stored.exception(), Problem):
-            self.room.refused(error)
-            return False
-        self._indexed = stored.result() + 1
-        for endpoint, priority, expires, route in held.deliveries:
-            self.queue(endpoint).add(stored.result(), priority, expires, route)
-        if not held.cancelled():
-            held.set_result(stored.result())
-        return True
 
     async def _make_room(self) -> None:
         """Let messages go where policy allows it, and then the room of all that nobody needs."""
@@ -408,6 +422,21 @@ class Queues:
         expired = sum(queue.sweep(now) for queue in self._queues.values())
         if expired:
             logger.info("%d messages waited longer than their time to live", expired)
+
+
+def _entered(held: Held, stored: asyncio.Future[int]) -> bool:
+    """Tell the one who waits; False where it was refused again."""
+    if isinstance(stored.exception(), Problem):
+        return False
+    if not held.cancelled():
+        held.set_result(stored.result())
+    return True
+
+
+def _wake(queues: Iterable[Queue]) -> None:
+    for queue in queues:
+        if queue.wake is not None:
+            queue.wake(queue)
 
 
 def _to_nowhere(counted: asyncio.Future[int], appended: asyncio.Future[int]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hotori.hub.envelope import Delivery
 from hotori.hub.forecast import Forecast, spoken
 from hotori.hub.store_limits import StoreLimits
+from hotori.model.message import Message
 from hotori.problems import Problem
 from hotori.problems.storage import DISK_FULL, QUEUES_BLOCKED, QUEUES_FILLING, QUEUES_FULL
 
@@ -23,9 +24,9 @@ _HALF, _NEARLY = 0.5, 0.9
 class Held(asyncio.Future[int]):
     """A message that waits for room, and the future that its sender looks at. Cancelled where the sender has gone."""
 
-    def __init__(self, data: bytes, deliveries: tuple[Delivery, ...]) -> None:
+    def __init__(self, data: bytes, message: Message, deliveries: tuple[Delivery, ...]) -> None:
         super().__init__()
-        self.data, self.deliveries = data, deliveries
+        self.data, self.message, self.deliveries = data, message, deliveries
 
 
 class Room:
@@ -58,9 +59,9 @@ class Room:
         """Whether those who wait may try."""
         return not self.full and (self._refusal is None or self._disk >= LEAST_DISK)
 
-    def hold(self, data: bytes, deliveries: tuple[Delivery, ...]) -> Held:
+    def hold(self, data: bytes, message: Message, deliveries: tuple[Delivery, ...]) -> Held:
         """Keep a message until there is room."""
-        held = Held(data, deliveries)
+        held = Held(data, message, deliveries)
         self._held.append(held)
         self._held_bytes += len(data)
         if len(self._held) == 1:

@@ -7,7 +7,7 @@ the hub's own restart.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
 
 from hotori.model.identity import Identity
@@ -24,9 +24,9 @@ class Session:
     client of MQTT 5 gave some of them. The session ends `expiry` seconds after its connection: at once (0), never
     (infinite), or then.
 
-    `packet_ids` are those of deliveries that were not acknowledged, by endpoint and offset in the log: after a
-    reconnect they are sent again under the same id [MQTT-4.4.0-1]. `received` are ids of the client's messages of
-    QoS 2 which it did not let go yet.
+    `packet_ids` are those of deliveries that were not acknowledged and are not on their way now, by endpoint and
+    offset in the log: they are sent again under the same id [MQTT-4.4.0-1]. `received` are ids of the client's
+    messages of QoS 2 which it did not let go yet.
     """
 
     identity: Identity
@@ -37,7 +37,6 @@ class Session:
     received: set[int] = field(default_factory=set)
     ends_at: float | None = None
     _last_id: int = 0
-    _used: set[int] = field(default_factory=set)
 
     def subscribed(
         self, filters: Collection[tuple[str, int]], allowed: Callable[[str], bool]
@@ -61,20 +60,13 @@ class Session:
         """The subscriptions without these."""
         return {known: qos for known, qos in self.subscriptions.items() if known not in filters}
 
-    def packet_id(self, endpoint: str, offset: int) -> int:
-        """The id for a delivery: the one it had before, or one that is not in use."""
-        known = self.packet_ids.get((endpoint, offset))
-        if known is not None:
+    def packet_id(self, endpoint: str, offset: int, out: Container[int]) -> int:
+        """The id for a delivery: the one it had before, or one that is not in use. `out` are those on their way."""
+        if self.packet_ids and (known := self.packet_ids.pop((endpoint, offset), None)) is not None:
             return known
-        self._last_id = self._last_id % MAX_PACKET_ID + 1
-        while self._last_id in self._used:
-            self._last_id = self._last_id % MAX_PACKET_ID + 1
-        self.packet_ids[endpoint, offset] = self._last_id
-        self._used.add(self._last_id)
-        return self._last_id
-
-    def release(self, endpoint: str, offset: int) -> None:
-        """The delivery was settled: its id is free again."""
-        packet_id = self.packet_ids.pop((endpoint, offset), None)
-        if packet_id is not None:
-            self._used.discard(packet_id)
+        used = frozenset(self.packet_ids.values()) if self.packet_ids else ()
+        packet_id = self._last_id % MAX_PACKET_ID + 1
+        while packet_id in out or packet_id in used:
+            packet_id = packet_id % MAX_PACKET_ID + 1
+        self._last_id = packet_id
+        return packet_id

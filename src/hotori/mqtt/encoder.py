@@ -7,7 +7,7 @@ for those who send many. The values are the program's own: what the standard for
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hotori.mqtt.packets import (
@@ -32,6 +32,7 @@ from hotori.mqtt.packets import (
 )
 
 _HEAD = struct.Struct(">BBBH")
+_PUBACK = 0x4002_0000
 PINGREQ = b"\xc0\x00"
 PINGRESP = b"\xd0\x00"
 DISCONNECT = b"\xe0\x00"
@@ -44,6 +45,11 @@ def encode(packet: Packet) -> bytes:
 
 def encode_puback(packet_id: int) -> bytes:
     return b"\x40\x02" + packet_id.to_bytes(2, "big")
+
+
+def encode_pubacks(packet_ids: Sequence[int]) -> bytes:
+    """Many at once, in this order."""
+    return struct.pack(f">{len(packet_ids)}I", *[_PUBACK | packet_id for packet_id in packet_ids])
 
 
 def encode_publish(
