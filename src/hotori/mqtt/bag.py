@@ -1,8 +1,8 @@
 """Property bags: the properties of a message, percent-encoded into its topic (contract 1.6).
 
 `key=value` joined by `&`. System keys begin with `$.`; some clients encode the dollar sign and some do not, so
-a bag is decoded first and interpreted then. Decoding a bag costs more than decoding its packet: short
-texts are remembered, short bags too, and only what holds a `%` is unquoted.
+a bag is decoded first and interpreted then. Decoding a bag costs more than decoding its packet: short parts of
+it are remembered, and only what holds a `%` is unquoted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import ItemsView, Iterator, Mapping
 from functools import lru_cache
+from typing import TypeAlias, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
 from hotori.model.identity import Identity
@@ -22,8 +23,9 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESERVED = re.compile(r"[^A-Za-z0-9_.~-]")
 _TOPIC_SAFE = re.compile(r"[A-Za-z0-9_.~%=-]*")
 # What is remembered is bounded in number and in length, since it comes from strangers.
-_REMEMBERED_BAG = 512
 _REMEMBERED_TEXT = 64
+_MOST_REMEMBERED = 4096
+_Read = TypeVar("_Read")
 
 
 class MalformedBagError(ValueError):
@@ -102,7 +104,7 @@ def read_bag(text: str) -> tuple[Bag, str | None]:
 
     Raises MalformedBagError.
     """
-    return _read(text) if len(text) > _REMEMBERED_BAG else _read_remembered(text)
+    return _read(text)
 
 
 def decode_bag(text: str) -> dict[str, str]:
@@ -178,49 +180,69 @@ def _text(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
 
 _PROPERTY, _SYSTEM, _OUTPUT, _LEFT_OUT = range(4)
 
+_Part: TypeAlias = tuple[int, str, str, bool]
+"""Where a part of a bag belongs, its name there, its value, and whether it can stand in a topic as it is."""
+_Name: TypeAlias = tuple[int, str, bool]
+"""The same of its name alone."""
+# Most parts of a bag are the same in every message, and of the others the names are: 0.1 us, 0.8 and 3.
+_parts: dict[str, _Part] = {}
+_names: dict[str, _Name] = {}
+
 
 def _read(text: str) -> tuple[Bag, str | None]:
     properties: dict[str, str] = {}
     system: dict[str, str] = {}
     output = None
-    as_it_is = True
-    left_out: list[str] = []
-    parts = text.split("&") if text else []
+    parts = text.split("&") if text else ()
+    as_it_is = 0
     for part in parts:
-        place, name, value, safe = _read_part(part) if len(part) > _REMEMBERED_TEXT else _part_remembered(part)
+        place, name, value, safe = _parts.get(part) or _read_part(part)
         if place == _PROPERTY:
-            as_it_is = as_it_is and safe and name not in properties
             properties[name] = value
+            as_it_is += safe
         elif place == _SYSTEM:
-            as_it_is = as_it_is and safe and name not in system
             system[name] = value
-        else:
-            left_out.append(part)
-            output = value or None if place == _OUTPUT else output
-    if not as_it_is:
+            as_it_is += safe
+        elif place == _OUTPUT:
+            output = value or None
+    # A part that is left out, not safe, or named twice is one that is not there as it is.
+    if as_it_is < len(parts) or len(properties) + len(system) < as_it_is:
         text = _text(properties, system)
-    elif left_out:
-        text = "&".join([part for part in parts if part not in left_out])
     return Bag(text, properties, system), output
 
 
-def _read_part(part: str) -> tuple[int, str, str, bool]:
-    """Where it belongs, its name there, its value, and whether it can stand in a topic as it is."""
+def _read_part(part: str) -> _Part:
     name, equals, value = part.partition("=")
-    if not name and equals:
+    place, known, safe = _names.get(name) or _read_name(name, equals)
+    if value.isalnum() and value.isascii():
+        read = (place, known, value, safe)
+    else:
+        read = (place, known, _decode_text(value), safe and bool(equals) and _TOPIC_SAFE.fullmatch(value) is not None)
+    if len(part) <= _REMEMBERED_TEXT:
+        _remember(_parts, part, read)
+    return read
+
+
+def _read_name(text: str, equals: str) -> _Name:
+    if not text and equals:
         raise MalformedBagError("a property has a value and no name")
-    name, value = _decode_text(name), _decode_text(value)
-    safe = bool(equals) and _TOPIC_SAFE.fullmatch(part) is not None
+    name, safe = _decode_text(text), _TOPIC_SAFE.fullmatch(text) is not None
     if name[:2] != "$.":
-        return (_PROPERTY if name else _LEFT_OUT), name, value, safe
-    if name in _STAMPED:
-        return _LEFT_OUT, name, value, safe
-    return (_OUTPUT if name == "$.on" else _SYSTEM), name[2:], value, safe
+        read = ((_PROPERTY if name else _LEFT_OUT), name, safe)
+    elif name in _STAMPED:
+        read = (_LEFT_OUT, name, safe)
+    else:
+        read = ((_OUTPUT if name == "$.on" else _SYSTEM), name[2:], safe)
+    if text and len(text) <= _REMEMBERED_TEXT:
+        _remember(_names, text, read)
+    return read
 
 
-# Most parts of a bag are the same in every message: a part that is known takes 0.3 us, one that is new 3.
-_part_remembered = lru_cache(maxsize=4096)(_read_part)
-_read_remembered = lru_cache(maxsize=1024)(_read)
+def _remember(known: dict[str, _Read], text: str, read: _Read) -> None:
+    """What is remembered is forgotten all at once: that costs nothing, and what is common is soon known again."""
+    if len(known) >= _MOST_REMEMBERED:
+        known.clear()
+    known[text] = read
 
 
 def _decode_text(text: str) -> str:
