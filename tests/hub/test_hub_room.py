@@ -101,7 +101,7 @@ def test_the_configuration_says_how_much_and_what_goes() -> None:
 def queue_of(*messages: tuple[str, int]) -> Queue:
     queue = Queue("q")
     for offset, (route, priority) in enumerate(messages):
-        queue.add(offset, priority, 0.0, route)
+        queue.add(range(offset, offset + 1), priority, 0.0, route)
     return queue
 
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,8 @@ class Conversation:
         self.subscribing = Line(partial(head.end, "a subscription could not be kept", Ending.FAULT))
         self._twin_requests = Line(partial(head.end, "a twin request failed", Ending.FAULT))
         self._courier = self._send_courier(most_out)
+        self.acknowledged: Callable[[int], None] = self._courier.acknowledge if self._courier else _no_delivery
+        """To be called with the packet id of a delivery that the client has."""
         self._closed = False
 
     @property
@@ -73,11 +76,6 @@ class Conversation:
     @property
     def closed(self) -> bool:
         return self._closed
-
-    def acknowledged(self, packet_id: int) -> None:
-        """The client has what we delivered."""
-        if self._courier is not None:
-            self._courier.acknowledge(packet_id)
 
     def refused(self, packet_id: int) -> None:
         """The client does not want what we delivered, now or again."""
@@ -197,6 +195,10 @@ class Conversation:
     def _will_stored(self, stored: asyncio.Future[int]) -> None:
         if not stored.cancelled() and (error := stored.exception()) is not None:
             logger.error("The will of %s could not be stored: %s", self.session.identity, error)
+
+
+def _no_delivery(packet_id: int) -> None:
+    """Nothing is delivered to this client."""
 
 
 def read_patch(text: bytes) -> JsonObject | str:

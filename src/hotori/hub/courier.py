@@ -144,12 +144,13 @@ class Courier:
 
     def _carry(self, queue: Queue, items: Sequence[Item]) -> None:
         recent = self._queues.recent
+        due = self._loop.time() + self._terms.patience
         for at, item in enumerate(items):
             message = recent(item.offset)
             if message is None:
                 self._reading = asyncio.create_task(self._read(queue, items[at:]), name=f"courier {queue.endpoint}")
                 return
-            self._hand_over(queue, item, message)
+            self._hand_over(queue, item, message, due)
 
     async def _read(self, queue: Queue, items: Sequence[Item]) -> None:
         """Carry what is not at hand; the others wait, to keep the order."""
@@ -164,11 +165,12 @@ class Courier:
             self._head.end("its messages could not be read", Ending.FAULT)
             return
         self._reading = None
+        due = self._loop.time() + self._terms.patience
         for item, message in zip(items, messages, strict=True):
             if message is None:
                 queue.drop(item)
             else:
-                self._hand_over(queue, item, message)
+                self._hand_over(queue, item, message, due)
         self.wake()
 
     def _give_back(self, queue: Queue, items: Sequence[Item]) -> None:
@@ -209,28 +211,21 @@ class Courier:
     def _wanted(self, queue: Queue) -> bool:
         return self._head.wants(queue.endpoint) is not None
 
-    def _hand_over(self, queue: Queue, item: Item, message: Message) -> None:
-        qos = self._head.wants(queue.endpoint)
+    def _hand_over(self, queue: Queue, item: Item, message: Message, due: float) -> None:
+        endpoint, head = queue.endpoint, self._head
+        qos = head.wants(endpoint)
         if qos is None:  # unsubscribed while the message was read
             queue.give_back(item)
-        elif qos == 0:
-            if self._head.deliver(queue.endpoint, message, 0, False):
-                queue.deliver(item)
-            else:
-                queue.drop(item)
+            return
+        packet_id = self._session.packet_id(endpoint, item.offset, self._out) if qos else 0
+        if not head.deliver(endpoint, message, packet_id, item.attempts > 1):
+            queue.drop(item)
+        elif not qos:
+            queue.deliver(item)
         else:
-            self._send_to_be_acknowledged(queue, item, message)
-
-    def _send_to_be_acknowledged(self, queue: Queue, item: Item, message: Message) -> None:
-        endpoint = queue.endpoint
-        packet_id = self._session.packet_id(endpoint, item.offset, self._out)
-        if self._head.deliver(endpoint, message, packet_id, item.attempts > 1):
-            due = self._loop.time() + self._terms.patience
             self._out[packet_id] = _Parcel(queue, item, due)
             if self._overdue is None:
                 self._overdue = self._loop.call_at(due, self._watch)
-        else:
-            queue.drop(item)
 
     def _forget_settled(self) -> None:
         """Ids of deliveries that expired while the client was away are free again."""

@@ -33,6 +33,7 @@ Said: TypeAlias = Message | TwinGet | ReportedPatch | MethodReply
 """What a PUBLISH of a client means."""
 
 _LONGEST_FILTER = 1024
+_MOST_PLACES = 1024
 
 
 class Dialect(Protocol):
@@ -88,7 +89,7 @@ class IotHubDialect:
     def __init__(self, identity: Identity) -> None:
         self.prefix = telemetry_prefix(identity)
         self._identity = identity
-        self._places: dict[str, str] = {}
+        self._places: dict[tuple[str, Identity | None], str] = {}
 
     def read(self, topic: str, payload: bytes) -> Said | None:
         match parse_client_topic(topic):
@@ -117,13 +118,21 @@ class IotHubDialect:
         return self._place(endpoint, "")
 
     def placed(self, endpoint: str, message: Message) -> str:
-        place = self._places.get(endpoint)
+        sender, own = message.sender, bag_text(message)
+        place = self._places.get((endpoint, sender))
         if place is None:
-            place = self._places[endpoint] = self._place(endpoint, "").rstrip("/") + "/"
-        if message.sender is None:
-            return place + bag_text(message)
-        own = bag_text(message)
-        return f"{place}{sender_text(message.sender)}&{own}" if own else place + sender_text(message.sender)
+            place = self._remember_place(endpoint, sender)
+        return place + own if own or sender is None else place[:-1]
+
+    def _remember_place(self, endpoint: str, sender: Identity | None) -> str:
+        """What stands before the own properties of a sender's messages."""
+        place = self._place(endpoint, "").rstrip("/") + "/"
+        if sender is not None:
+            place += f"{sender_text(sender)}&"
+        if len(self._places) >= _MOST_PLACES:
+            self._places.clear()
+        self._places[endpoint, sender] = place
+        return place
 
     def twin_reply(self, status: int, request: str, version: int | None) -> str:
         return TwinReply(status, request, version).format()

@@ -8,6 +8,7 @@ from hotori.hub.envelope import FOR_EVER, Delivery
 from hotori.hub.events import Events
 from hotori.hub.promise import Promise
 from hotori.hub.queues import Queues, input_endpoint, upstream_endpoint
+from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.routing.endpoint import ModuleInput, Upstream
 from hotori.routing.router import Destination, Router
@@ -46,21 +47,24 @@ class RoutingIntake:
         self._plans: dict[int, _Plan] = {}
 
     def enter(self, message: Message) -> Promise:
-        routed = self.route(message, message_source(message))
-        if routed is not None:
-            return routed
+        destinations = self.router.route(message, message_source(message))
+        if destinations:
+            return self._queues.enter(message, self._deliveries(destinations, message))
         assert message.sender is not None
         return self._queues.submit_unrouted(message.sender)
 
     def route(self, message: Message, source: str) -> Promise | None:
         """As `enter`, for a message from another source than its sender's own; None where no route takes it."""
         destinations = self.router.route(message, source)
-        if not destinations:
-            return None
+        return self._queues.enter(message, self._deliveries(destinations, message)) if destinations else None
+
+    def _deliveries(self, destinations: tuple[Destination, ...], message: Message) -> tuple[Delivery, ...]:
         plan = self._plans.get(id(destinations))
         if plan is None or plan.destinations is not destinations:
             plan = self._plan(destinations)
-        return self._queues.enter(message, plan.deliveries(message))
+        if plan.sender is not message.sender or plan.now != message.enqueued_at:
+            plan.address(message)
+        return plan.deliveries
 
     def _plan(self, destinations: tuple[Destination, ...]) -> _Plan:
         """A router answers with the same tuple for all messages that go the same way, so what is made of it is kept."""
@@ -71,16 +75,20 @@ class RoutingIntake:
 
 
 class _Plan:
-    """Destinations as deliveries, but for what depends on the message: its sender and its time."""
+    """Destinations as deliveries, for the sender and the time of the last message that was addressed."""
 
     def __init__(self, destinations: tuple[Destination, ...]) -> None:
         self.destinations = destinations
-        self._steps = [(_endpoint(one), one.priority, one.time_to_live, one.routes[0]) for one in destinations]
+        self.sender: Identity | None = None
+        self.now = 0.0
+        self.deliveries: tuple[Delivery, ...] = ()
+        self._steps = [(_endpoint(one), one.priority, one.time_to_live, one.best) for one in destinations]
 
-    def deliveries(self, message: Message) -> tuple[Delivery, ...]:
-        sender, now = message.sender, message.enqueued_at
+    def address(self, message: Message) -> None:
+        """What a client says at one time goes to the same deliveries."""
+        self.sender, self.now = sender, now = message.sender, message.enqueued_at
         assert sender is not None
-        return tuple(
+        self.deliveries = tuple(
             [
                 Delivery(endpoint or upstream_endpoint(sender), priority, FOR_EVER if life < 0 else now + life, route)
                 for endpoint, priority, life, route in self._steps

@@ -110,12 +110,17 @@ class Lane:
         back = self._back[0][0] if self._back else self.front
         return min(min(self._out, default=back), back)
 
-    def add(self, offset: int, expires: float) -> None:
-        """A new message; offsets grow from call to call."""
-        self._offsets.append(offset)
-        self._expires.append(expires)
-        self.accepted += 1
-        self._upto = offset + 1
+    def add(self, offsets: range, expires: float) -> None:
+        """New messages that live equally long; offsets grow from call to call."""
+        count = len(offsets)
+        if count == 1:
+            self._offsets.append(offsets.start)
+            self._expires.append(expires)
+        else:
+            self._offsets.extend(offsets)
+            self._expires.extend([expires] * count)
+        self.accepted += count
+        self._upto = offsets.stop
 
     def first(self) -> int | None:
         """The offset of what `take` would give, unless it has expired."""
@@ -161,17 +166,21 @@ class Lane:
         heapq.heappush(self._back, (item.offset, item))
         return True
 
-    def deliver(self, item: Item) -> None:
-        """The receiver has it."""
-        self.delivered += self._settle(item)
+    def settle(self, item: Item) -> int:
+        """Take it off the books, to be counted as one thing or another; 1, or 0 where that was done before."""
+        if self._out.get(item.offset) is not item:
+            return 0
+        del self._out[item.offset]
+        self.changed = True
+        return 1
 
     def expire(self, item: Item) -> None:
         """Its time is over."""
-        self.expired += self._settle(item)
+        self.expired += self.settle(item)
 
     def drop(self, item: Item) -> None:
         """It can never be delivered, or policy says that it goes."""
-        self.dropped += self._settle(item)
+        self.dropped += self.settle(item)
 
     def sweep(self, now: float) -> int:
         """Expire what waits too long; how many."""
@@ -236,7 +245,7 @@ class Lane:
     def replay(self, offset: int, expires: float) -> None:
         """An entry that the log still has; offsets grow from call to call."""
         if offset >= self._upto:
-            self.add(offset, expires)
+            self.add(range(offset, offset + 1), expires)
         elif offset in self._early:
             self._back.append((offset, Item(self, offset, expires)))
         elif offset >= self._restored_front and not any(first <= offset < end for first, end in self._gaps):
@@ -294,14 +303,6 @@ class Lane:
         if start == len(self._offsets) or start > _SLACK:
             del self._offsets[:start], self._expires[:start]
             self._start = 0
-
-    def _settle(self, item: Item) -> int:
-        """Take it off the books; 1, or 0 where that was done before."""
-        if self._out.get(item.offset) is not item:
-            return 0
-        del self._out[item.offset]
-        self.changed = True
-        return 1
 
     def _keep_back(self, kept: list[tuple[int, Item]]) -> int:
         """Let go of what was given back, but for these; how many went."""

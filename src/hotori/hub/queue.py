@@ -73,12 +73,12 @@ class Queue:
             self._only = lane if len(self._lanes) == 1 else None
         return lane
 
-    def add(self, offset: int, priority: int, expires: float, route: str = "") -> None:
-        """A new message; offsets grow from call to call. Who adds calls `wake` when all is added."""
+    def add(self, offsets: range, priority: int, expires: float, route: str = "") -> None:
+        """New messages; offsets grow from call to call. Who adds calls `wake` when all is added."""
         lane = self._lanes.get((route, priority))
         if lane is None:
             lane = self.lane(route, priority)
-        lane.add(offset, expires)
+        lane.add(offsets, expires)
 
     def urgency(self) -> tuple[int, int]:
         """Priority and offset of what `take` would give next, unless it has expired; less is more urgent."""
@@ -110,7 +110,8 @@ class Queue:
 
     def deliver(self, item: Item) -> None:
         """The receiver has it."""
-        item.lane.deliver(item)
+        lane = item.lane
+        lane.delivered += lane.settle(item)
         if self.settled is not None:
             self.settled(self, item, Outcome.DELIVERED)
 

@@ -15,6 +15,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeAlias
 
 import msgspec
@@ -47,6 +49,7 @@ _READ_AHEAD = 32
 _LET_IN = 512
 
 _Arrival: TypeAlias = "tuple[Message | None, tuple[Delivery, ...]]"
+_deliveries: Callable[[_Arrival], tuple[Delivery, ...]] = itemgetter(1)
 
 logger = logging.getLogger(__name__)
 
@@ -248,30 +251,27 @@ class Queues:
 
     def _arrived(self, arriving: list[_Arrival], batch: Batch) -> None:
         """Put what is durable into its queues, in the log's order."""
-        stored, offset = arriving[: batch.stored], batch.first
-        for message, _ in stored:
-            self._recent.add(offset, message)
-            offset += 1
-        self._indexed = max(self._indexed, offset)
+        stored = arriving[: batch.stored]
+        self._recent.add(batch.first, [message for message, _ in stored], sum(map(len, batch.entries)))
+        self._indexed = max(self._indexed, batch.first + len(stored))
         touched = self._index(stored, batch.first)
         if batch.error is not None:
             self._refused(arriving[batch.stored :], batch.error)
         if touched:  # later: whoever is told of this batch after the queues must be told before anything is delivered
             asyncio.get_running_loop().call_soon(_wake, touched)
 
-    def _index(self, arriving: list[_Arrival], offset: int) -> set[Queue]:
-        """The queues that got something."""
-        touched, queues = set(), self._queues
-        for _, deliveries in arriving:
+    def _index(self, arriving: list[_Arrival], first: int) -> set[Queue]:
+        """The queues that got something. What one client said at one time goes the same ways together."""
+        touched: set[Queue] = set()
+        for deliveries, run in groupby(arriving, _deliveries):
+            offsets = range(first, first := first + len(list(run)))
             for endpoint, priority, expires, route in deliveries:
-                queue = queues.get(endpoint)
-                if queue is None:
-                    queue = self.queue(endpoint)
-                queue.add(offset, priority, expires, route)
+                queue = self.queue(endpoint)
+                queue.add(offsets, priority, expires, route)
                 touched.add(queue)
             if not deliveries:
-                self.unrouted.appended(offset)
-            offset += 1
+                for offset in offsets:
+                    self.unrouted.appended(offset)
         return touched
 
     def _refused(self, arriving: list[_Arrival], error: Exception) -> None:

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 
 from hotori.model.message import Message
 
 MOST_BYTES = 2 * 1024 * 1024
-_OVERHEAD = 1536
-"""Bytes, about, that a message takes beside its body."""
+_OVERHEAD = 1024
+"""Bytes, about, that a message takes beside what the log keeps of it."""
 
 
 class Recent:
-    """Messages by their offsets in the log; beyond a number of bytes the oldest go."""
+    """Messages by their offsets in the log. Beyond a number of bytes the oldest go, as many as came in together."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._messages: dict[int, Message] = {}
-        self._offsets: deque[int] = deque()
+        self._messages: dict[int, Message | None] = {}
+        self._arrivals: deque[tuple[range, int]] = deque()
         self._left = most_bytes
+        self.get: Callable[[int], Message | None] = self._messages.get
 
-    def add(self, offset: int, message: Message | None) -> None:
-        """A message that was stored; None stands for one that nobody will ask for."""
-        if message is None:
-            return
-        self._messages[offset] = message
-        self._offsets.append(offset)
-        self._left -= len(message.body) + _OVERHEAD
+    def add(self, first: int, messages: Sequence[Message | None], size: int) -> None:
+        """Messages in sequence that came in together, and how many bytes the log has of them."""
+        offsets, size = range(first, first + len(messages)), size + len(messages) * _OVERHEAD
+        self._messages.update(zip(offsets, messages, strict=True))
+        self._arrivals.append((offsets, size))
+        self._left -= size
         while self._left < 0:
-            oldest = self._messages.pop(self._offsets.popleft())
-            self._left += len(oldest.body) + _OVERHEAD
-
-    def get(self, offset: int) -> Message | None:
-        return self._messages.get(offset)
+            gone, size = self._arrivals.popleft()
+            self._left += size
+            for offset in gone:
+                del self._messages[offset]

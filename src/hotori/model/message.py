@@ -18,6 +18,23 @@ TRACEPARENT = "traceparent"
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
+class CaseFolded:
+    """Properties that know their names in lower case, by which conditions ask for them."""
+
+    __slots__ = ()
+
+    def folded(self) -> Mapping[str, str]:
+        """The properties by their names in lower case."""
+        raise NotImplementedError
+
+
+def fold_names(properties: Mapping[str, str]) -> Mapping[str, str]:
+    """The properties by their names in lower case."""
+    if isinstance(properties, CaseFolded):
+        return properties.folded()
+    return {name.lower(): value for name, value in properties.items()}
+
+
 class Message(msgspec.Struct, frozen=True):
     """What a module or device says.
 

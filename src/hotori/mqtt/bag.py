@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
 from hotori.model.identity import Identity
-from hotori.model.message import Message
+from hotori.model.message import CaseFolded, Message
 from hotori.problems import Problem
 
 _STAMPED = frozenset({"$.cdid", "$.cmid", "$.to", "$.exp", "$.iothub-message-source"})
@@ -32,21 +32,26 @@ class MalformedBagError(ValueError):
     """The text is no property bag: a broken escape, bytes that are not UTF-8, or a value without a name."""
 
 
-class Bag(Mapping[str, str]):
+class Bag(CaseFolded, Mapping[str, str]):
     """The application properties of a message, with the text of the whole bag, without sender and output.
 
     `system` are the others of the same bag. A bag that is only handed on is never decoded; one whose text was not
     written by a hub must be read with `read_bag`.
     """
 
-    __slots__ = ("_properties", "system", "text")
+    __slots__ = ("_folded", "_properties", "system", "text")
 
     def __init__(
-        self, text: str, properties: dict[str, str] | None = None, system: dict[str, str] | None = None
+        self,
+        text: str,
+        properties: dict[str, str] | None = None,
+        system: dict[str, str] | None = None,
+        folded: dict[str, str] | None = None,
     ) -> None:
         self.text = text
         self._properties: Mapping[str, str] | None = properties
         self.system: Mapping[str, str] = _System(text) if system is None else system
+        self._folded: Mapping[str, str] | None = folded
 
     def __getitem__(self, name: str) -> str:
         return self.known()[name]
@@ -62,6 +67,11 @@ class Bag(Mapping[str, str]):
 
     def items(self) -> ItemsView[str, str]:
         return self.known().items()
+
+    def folded(self) -> Mapping[str, str]:
+        if self._folded is None:
+            self._folded = {name.lower(): value for name, value in self.known().items()}
+        return self._folded
 
     def known(self) -> Mapping[str, str]:
         """The properties, decoded when this is first asked."""
@@ -178,7 +188,7 @@ def _text(properties: Mapping[str, str], system: Mapping[str, str]) -> str:
     return "&".join(parts)
 
 
-_PROPERTY, _SYSTEM, _OUTPUT, _LEFT_OUT = range(4)
+_PROPERTY, _MIXED_CASE, _SYSTEM, _OUTPUT, _LEFT_OUT = range(5)
 
 _Part: TypeAlias = tuple[int, str, str, bool]
 """Where a part of a bag belongs, its name there, its value, and whether it can stand in a topic as it is."""
@@ -194,10 +204,11 @@ def _read(text: str) -> tuple[Bag, str | None]:
     system: dict[str, str] = {}
     output = None
     parts = text.split("&") if text else ()
-    as_it_is = 0
+    as_it_is = mixed_case = 0
     for part in parts:
         place, name, value, safe = _parts.get(part) or _read_part(part)
-        if place == _PROPERTY:
+        if place <= _MIXED_CASE:
+            mixed_case = mixed_case or place
             properties[name] = value
             as_it_is += safe
         elif place == _SYSTEM:
@@ -208,7 +219,7 @@ def _read(text: str) -> tuple[Bag, str | None]:
     # A part that is left out, not safe, or named twice is one that is not there as it is.
     if as_it_is < len(parts) or len(properties) + len(system) < as_it_is:
         text = _text(properties, system)
-    return Bag(text, properties, system), output
+    return Bag(text, properties, system, None if mixed_case else properties), output
 
 
 def _read_part(part: str) -> _Part:
@@ -228,7 +239,7 @@ def _read_name(text: str, equals: str) -> _Name:
         raise MalformedBagError("a property has a value and no name")
     name, safe = _decode_text(text), _TOPIC_SAFE.fullmatch(text) is not None
     if name[:2] != "$.":
-        read = ((_PROPERTY if name else _LEFT_OUT), name, safe)
+        read = ((_PROPERTY if name == name.lower() else _MIXED_CASE) if name else _LEFT_OUT, name, safe)
     elif name in _STAMPED:
         read = (_LEFT_OUT, name, safe)
     else:

@@ -57,8 +57,9 @@ def encode_publish(
 ) -> bytes:
     """The bytes of a PUBLISH; the id is left out at QoS 0 [2.3.1-5]."""
     name = topic.encode()
-    if not name or len(name) > MAX_TEXT:
-        raise ValueError(f"a topic has 1 to {MAX_TEXT} bytes, this one {len(name)}")
+    size = len(name)
+    if not 0 < size <= MAX_TEXT:
+        raise ValueError(f"a topic has 1 to {MAX_TEXT} bytes, this one {size}")
     first = 0x30 | qos << 1 | retain | dup << 3
     if not qos:
         length = 2 + len(name) + len(payload)

@@ -77,9 +77,27 @@ class Condition:
     evaluate: Evaluate
     operand: Operand
 
+    @property
+    def asked(self) -> frozenset[str] | None:
+        """The application properties that decide it, in lower case; None where something else does too."""
+        return _asked(self.operand)
+
     def holds(self, facts: Facts) -> bool:
         """Whether it is true; false and undefined are both a no."""
         return self.evaluate(facts) is True
+
+
+def _asked(operand: Operand) -> frozenset[str] | None:
+    if operand.property:
+        return frozenset((operand.property,))
+    if operand.literal:
+        return frozenset()
+    asked: frozenset[str] = frozenset()
+    for part in operand.parts:
+        if (found := _asked(part)) is None:
+            return None
+        asked |= found
+    return asked if operand.parts else None
 
 
 def parse_condition(text: str) -> Condition:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from hotori.model.identity import Identity
 from hotori.model.json import Json
-from hotori.model.message import Message
+from hotori.model.message import Message, fold_names
 from hotori.model.message_document import WIRE_KEYS
 from hotori.routing.value import UNDEFINED, Lack, Value
 
@@ -35,7 +35,7 @@ class Facts:
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self.properties: dict[str, str] | None = None
+        self.properties: Mapping[str, str] | None = None
         """Application properties by names in lower case, once anything asked for one."""
         self._body: Json | Lack = Lack.OBJECT
 
@@ -43,9 +43,9 @@ class Facts:
         """`name` is in lower case."""
         return (self.properties or self.application_properties()).get(name, UNDEFINED)
 
-    def application_properties(self) -> dict[str, str]:
+    def application_properties(self) -> Mapping[str, str]:
         """All of them, by names in lower case."""
-        self.properties = {key.lower(): value for key, value in self.message.properties.items()}
+        self.properties = fold_names(self.message.properties)
         return self.properties
 
     def system_property(self, name: str) -> Value:

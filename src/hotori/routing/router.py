@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hotori.model.manifest import DEFAULT_TIME_TO_LIVE, HubConfig, RouteSpec
-from hotori.model.message import Message
+from hotori.model.message import Message, fold_names
 from hotori.problems import Problem
 from hotori.problems.manifest import ROUTE_INVALID
 from hotori.routing.condition import Evaluate
@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 _MOST_SOURCES = 4096
+_MOST_VALUES = 1024
+_LONGEST_VALUES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,6 @@ class Router:
     def __init__(self, routes: Iterable[CompiledRoute] = ()) -> None:
         self.routes = tuple(routes)
         self._by_source: dict[str, _Choice] = {}
-        self._always: dict[str, tuple[Destination, ...]] = {}
 
     @classmethod
     def compile(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "", sinks: Sinks = Sinks.EDGE) -> Router:
@@ -102,38 +103,31 @@ class Router:
 
         `source` comes from `message_source`, or is `TWIN_CHANGES`.
         """
-        if (known := self._always.get(source)) is not None:
-            return known
         choice = self._by_source.get(source)
         if choice is None:
             choice = self._choose(source)
-            if not choice.conditions:
-                return choice.destinations(choice.unconditional)
-        facts = Facts(message)
-        holding = choice.unconditional
-        for bit, evaluate in choice.conditions:
-            if evaluate(facts) is True:
-                holding |= bit
-        return choice.destinations(holding)
+        return choice.route(message)
 
     def _choose(self, source: str) -> _Choice:
-        """What is to be asked about messages of a source; remembered, with the answer where nothing is."""
+        """What is to be asked about messages of a source."""
         folded = source.lower()
         choice = _Choice(tuple(compiled for compiled in self.routes if folded.startswith(compiled.route.prefix)))
-        if len(self._by_source) + len(self._always) < _MOST_SOURCES:
-            if choice.conditions:
-                self._by_source[source] = choice
-            else:
-                self._always[source] = choice.destinations(choice.unconditional)
+        if len(self._by_source) < _MOST_SOURCES:
+            self._by_source[source] = choice
         return choice
 
 
 class _Choice:
-    """The routes of one source. A set of them is a number: bit n stands for route n."""
+    """The routes of one source. A set of them is a number: bit n stands for route n.
+
+    Where only application properties decide, the answer is remembered by their values.
+    """
 
     def __init__(self, routes: tuple[CompiledRoute, ...]) -> None:
         self.unconditional = 0
         self.conditions: list[tuple[int, Evaluate]] = []
+        self._asked = _asked(routes)
+        self._by_values: dict[tuple[str | None, ...], tuple[Destination, ...]] = {}
         self._routes = routes
         self._decided: dict[int, tuple[Destination, ...]] = {}
         for at, compiled in enumerate(routes):
@@ -141,6 +135,30 @@ class _Choice:
                 self.unconditional |= 1 << at
             else:
                 self.conditions.append((1 << at, compiled.route.condition.evaluate))
+
+    def route(self, message: Message) -> tuple[Destination, ...]:
+        """Where a message of the source goes."""
+        asked = self._asked
+        if asked is None:
+            return self._decide(message)
+        properties = fold_names(message.properties)
+        values = tuple([properties.get(name) for name in asked])
+        decided = self._by_values.get(values)
+        if decided is None:
+            decided = self._decide(message)
+            if len(self._by_values) >= _MOST_VALUES:
+                self._by_values.clear()
+            if sum(len(value) for value in values if value) <= _LONGEST_VALUES:
+                self._by_values[values] = decided
+        return decided
+
+    def _decide(self, message: Message) -> tuple[Destination, ...]:
+        facts = Facts(message)
+        holding = self.unconditional
+        for bit, evaluate in self.conditions:
+            if evaluate(facts) is True:
+                holding |= bit
+        return self.destinations(holding)
 
     def destinations(self, holding: int) -> tuple[Destination, ...]:
         """Where the routes of a set lead; the same tuple every time, as long as it is remembered."""
@@ -150,6 +168,18 @@ class _Choice:
             if len(self._decided) < _MOST_SOURCES:
                 self._decided[holding] = decided
         return decided
+
+
+def _asked(routes: Iterable[CompiledRoute]) -> tuple[str, ...] | None:
+    """The application properties that decide where all these routes lead; None where something else does too."""
+    names: set[str] = set()
+    for compiled in routes:
+        condition = compiled.route.condition
+        if condition is not None and (asked := condition.asked) is not None:
+            names |= asked
+        elif condition is not None:
+            return None
+    return tuple(sorted(names))
 
 
 def _destinations(routes: Iterable[CompiledRoute]) -> tuple[Destination, ...]:
