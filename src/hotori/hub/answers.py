@@ -23,73 +23,41 @@ class Answers:
     def __init__(self, give: Give) -> None:
         self.waiting = 0
         self._give = give
-        self._groups: deque[_Group] = deque()
+        self._groups: deque[tuple[Promise | None, list[int]]] = deque()
         self._closed = False
 
     def add(self, turn: int, promise: Promise | None) -> None:
         """The next in order; None has nothing to wait for."""
         self.waiting += 1
         groups = self._groups
-        if groups and promise is not None and groups[-1].promise is promise:
-            groups[-1].add(turn)
+        if groups and promise is not None and groups[-1][0] is promise:
+            groups[-1][1].append(turn)
             return
-        groups.append(_Group(turn, promise))
+        groups.append((promise, [turn]))
         if len(groups) == 1:
             self._go_on()
 
     def close(self) -> None:
         """The client has gone. What waits for room will be sent again by it: it waits no more."""
         self._closed = True
-        for group in self._groups:
-            if isinstance(group.promise, Held):
-                group.promise.cancel()
+        for promise, _ in self._groups:
+            if isinstance(promise, Held):
+                promise.cancel()
 
     def _go_on(self, _: object = None) -> None:
         groups = self._groups
         while groups and not self._closed:
-            promise = groups[0].promise
+            promise, turns = groups[0]
             if promise is not None and not promise.done():
                 promise.add_done_callback(self._go_on)
                 return
-            group = groups.popleft()
-            self.waiting -= len(group.turns)
-            self._give_group(group)
-
-    def _give_group(self, group: _Group) -> None:
-        promise, turns = group.promise, group.turns
-        if promise is None:
-            self._give(turns, 0)
-        elif not isinstance(promise, Batch):
-            self._give(turns, outcome_of(promise))
-        elif promise.error is None:
-            self._give(turns, promise.first)
-        else:
-            self._give_partly(promise.error, group.stored(promise.stored), turns)
-
-    def _give_partly(self, error: Exception, stored: int, turns: list[int]) -> None:
-        """The first so many were stored."""
-        if stored:
-            self._give(turns[:stored], 0)
-        if stored < len(turns):
-            self._give(turns[stored:], error)
+            groups.popleft()
+            self.waiting -= len(turns)
+            self._give(turns, 0 if promise is None else _answer(promise))
 
 
-class _Group:
-    """Turns with one promise, and where they stand in it if it is a batch."""
-
-    __slots__ = ("places", "promise", "turns")
-
-    def __init__(self, turn: int, promise: Promise | None) -> None:
-        self.promise = promise
-        self.turns = [turn]
-        self.places = [len(promise.entries)] if isinstance(promise, Batch) else []
-
-    def add(self, turn: int) -> None:
-        """One more, which came into the batch last."""
-        assert isinstance(self.promise, Batch), "a future is one message's"
-        self.turns.append(turn)
-        self.places.append(len(self.promise.entries))
-
-    def stored(self, count: int) -> int:
-        """How many of the turns are among the first so many of the batch."""
-        return sum(place <= count for place in self.places)
+def _answer(promise: Promise) -> Answer:
+    """Where the disk took only some of a batch, none is acknowledged: its sender has to come again for the others."""
+    if isinstance(promise, Batch):
+        return promise.error or promise.first
+    return outcome_of(promise)

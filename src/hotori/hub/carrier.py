@@ -7,7 +7,13 @@ from typing import Protocol
 from hotori.hub.head import Ending
 
 
-class Carrier(Protocol):
+class Closable(Protocol):
+    """A connection to end."""
+
+    def abort(self, reason: str, ending: Ending = Ending.FAULT) -> None: ...
+
+
+class Carrier(Closable, Protocol):
     """A connection to write to."""
 
     @property
@@ -17,4 +23,6 @@ class Carrier(Protocol):
 
     def send(self, data: bytes) -> None: ...
 
-    def abort(self, reason: str, ending: Ending = Ending.FAULT) -> None: ...
+    def answered(self) -> None:
+        """Some of what the client said was answered: it may say more."""
+        ...

@@ -78,9 +78,11 @@ class Connection(asyncio.Protocol):
         self._heard = self._loop.time()
         if self._head is None or self._decoder is None:
             self._greet(data)
+            self._pace()
         else:
             self._read(self._head, self._decoder, data)
-        self._pace()
+            if self._head.busy:
+                self._pace()
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -100,8 +102,13 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         if not self._out:
-            self._loop.call_soon(self._flush)
+            self._hub.flushes.add(self._flush)
         self._out.append(data)
+
+    def answered(self) -> None:
+        """There is room for more of what the client says."""
+        if not self._reading:
+            self._pace()
 
     def abort(self, reason: str, ending: Ending = Ending.FAULT) -> None:
         """End the connection; what was sent before still goes out, if the client takes it at once."""
@@ -111,7 +118,9 @@ class Connection(asyncio.Protocol):
         logger.info("The connection of %s is closed: %s", self._who(), reason)
         if self._head is not None and (farewell := self._head.farewell(ending, reason)):
             self._out.append(farewell)
-        self._write(transport)
+        if self._out:
+            transport.write(b"".join(self._out))
+            self._out.clear()
         self._end(goodbye=ending is Ending.GOODBYE)
         if self._writable:
             transport.close()
@@ -122,17 +131,14 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        self._write(transport)
-        unread = transport.get_write_buffer_size()
-        if unread > MOST_UNREAD:
+        out = self._out
+        if out:
+            transport.write(b"".join(out) if len(out) > 1 else out[0])
+            out.clear()
+        if not self._writable and (unread := transport.get_write_buffer_size()) > MOST_UNREAD:
             self.abort(f"{unread} bytes wait for it and it does not read", Ending.NOT_READING)
-        self._pace()
-
-    def _write(self, transport: asyncio.Transport) -> None:
-        if self._out:
-            data = b"".join(self._out)
-            self._out.clear()
-            transport.write(data)
+        if not self._reading:
+            self._pace()
 
     def _pace(self) -> None:
         """Read only while the client takes our answers, and not more than can be answered."""

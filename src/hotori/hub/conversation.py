@@ -71,7 +71,7 @@ class Conversation:
     @property
     def waiting(self) -> int:
         """Requests that were not answered yet."""
-        return len(self.subscribing) + len(self._twin_requests)
+        return len(self.subscribing.waiting) + len(self._twin_requests.waiting)
 
     @property
     def closed(self) -> bool:

@@ -61,17 +61,10 @@ _address_decoder = msgspec.msgpack.Decoder(_Address)
 def encode_envelope(message: Message, deliveries: tuple[Delivery, ...] = ()) -> bytes:
     """The message, and the endpoints that it waits for, as bytes."""
     sender = message.sender
-    return _encoder.encode(
-        _Stored(
-            deliveries,
-            sender.device if sender else "",
-            sender.module if sender else None,
-            message.output,
-            message.enqueued_at,
-            bag_text(message),
-            message.body,
-        )
-    )
+    device, module = (sender.device, sender.module) if sender is not None else ("", None)
+    # The fields of `_Stored`: a tuple is the same on disk, and made faster.
+    stored = (deliveries, device, module, message.output, message.enqueued_at, bag_text(message), message.body)
+    return _encoder.encode(stored)
 
 
 def decode_envelope(data: bytes) -> tuple[Message, tuple[Delivery, ...]]:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 
 from hotori.hub.admission import Admissions
-from hotori.hub.carrier import Carrier
+from hotori.hub.carrier import Closable
 from hotori.hub.courier import DEVICE_TERMS, INPUT_TERMS, Terms
 from hotori.hub.credentials import Refusal
 from hotori.hub.device_bound import DeviceBound
 from hotori.hub.device_jobs import DeviceJobs
 from hotori.hub.directory import Directory
 from hotori.hub.failed_logins import LoginLimits
+from hotori.hub.flushes import Flushes
 from hotori.hub.head import Ending
 from hotori.hub.intake import Intake
 from hotori.hub.meters import Meters
@@ -78,7 +79,8 @@ class Hub:
         self.meters = Meters()
         self.methods = Methods(self.sessions, self.meters.method)
         self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits, self.meters.refuse)
-        self.connections: set[Carrier] = set()
+        self.connections: set[Closable] = set()
+        self.flushes = Flushes()
         self.counter: Counter | None = None
         """Who serves those that come to the same port and mean somebody else."""
         self.closed = False

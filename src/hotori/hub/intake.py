@@ -62,9 +62,7 @@ class RoutingIntake:
         plan = self._plans.get(id(destinations))
         if plan is None or plan.destinations is not destinations:
             plan = self._plan(destinations)
-        if plan.sender is not message.sender or plan.now != message.enqueued_at:
-            plan.address(message)
-        return plan.deliveries
+        return plan.deliveries(message)
 
     def _plan(self, destinations: tuple[Destination, ...]) -> _Plan:
         """A router answers with the same tuple for all messages that go the same way, so what is made of it is kept."""
@@ -75,25 +73,37 @@ class RoutingIntake:
 
 
 class _Plan:
-    """Destinations as deliveries, for the sender and the time of the last message that was addressed."""
+    """Destinations as deliveries. What one client says in the same second goes to the same ones.
+
+    A message lives up to a second longer than its route says.
+    """
 
     def __init__(self, destinations: tuple[Destination, ...]) -> None:
         self.destinations = destinations
-        self.sender: Identity | None = None
-        self.now = 0.0
-        self.deliveries: tuple[Delivery, ...] = ()
+        self._second = 0
+        self._by_sender: dict[Identity | None, tuple[Delivery, ...]] = {}
         self._steps = [(_endpoint(one), one.priority, one.time_to_live, one.best) for one in destinations]
+        self._asks_sender = any(not endpoint for endpoint, *_ in self._steps)
 
-    def address(self, message: Message) -> None:
-        """What a client says at one time goes to the same deliveries."""
-        self.sender, self.now = sender, now = message.sender, message.enqueued_at
-        assert sender is not None
-        self.deliveries = tuple(
-            [
-                Delivery(endpoint or upstream_endpoint(sender), priority, FOR_EVER if life < 0 else now + life, route)
-                for endpoint, priority, life, route in self._steps
-            ]
+    def deliveries(self, message: Message) -> tuple[Delivery, ...]:
+        second = int(message.enqueued_at) + 1
+        if second != self._second:
+            self._second = second
+            self._by_sender.clear()
+        sender = message.sender if self._asks_sender else None
+        return self._by_sender.get(sender) or self._address(sender, second)
+
+    def _address(self, sender: Identity | None, second: int) -> tuple[Delivery, ...]:
+        deliveries = self._by_sender[sender] = tuple(
+            Delivery(endpoint or _up(sender), priority, FOR_EVER if life < 0 else float(second + life), route)
+            for endpoint, priority, life, route in self._steps
         )
+        return deliveries
+
+
+def _up(sender: Identity | None) -> str:
+    assert sender is not None
+    return upstream_endpoint(sender)
 
 
 def _endpoint(destination: Destination) -> str:

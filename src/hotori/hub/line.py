@@ -17,29 +17,26 @@ class Line:
 
     def __init__(self, failed: Callable[[], None]) -> None:
         self._failed = failed
-        self._waiting: list[Work] = []  # an empty deque takes 760 bytes, and every client has two of them
+        self.waiting: list[Work] = []  # an empty deque takes 760 bytes, and every client has two of them
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-
-    def __len__(self) -> int:
-        return len(self._waiting)
 
     def add(self, work: Work) -> None:
         if self._closed:
             return
-        self._waiting.append(work)
+        self.waiting.append(work)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
     def close(self) -> None:
         """What was not begun is let go; what was begun ends."""
         self._closed = True
-        self._waiting.clear()
+        self.waiting.clear()
 
     async def _run(self) -> None:
         try:
-            while self._waiting:
-                await self._waiting.pop(0)()
+            while self.waiting:
+                await self.waiting.pop(0)()
         except Exception:  # the guard of this line
             logger.exception("A request could not be served; its client is disconnected")
             self.close()

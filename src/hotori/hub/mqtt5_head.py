@@ -233,6 +233,7 @@ class Mqtt5Head(MqttHead):
             if turn:
                 self._unanswered -= 1
                 self._tell_verdict(turn, verdict)
+        self._carrier.answered()
 
     def _tell_verdict(self, turn: int, verdict: _Verdict) -> None:
         said = NO_PROPERTIES

@@ -66,6 +66,7 @@ class MqttHead:
         self._session = session
         self._connect = connect
         self._wants: dict[str, int | None] = {}
+        self._room = hub.queues.room
         self._gone = False
         self._answers = Answers(self._answer)
         self.conversation = self._converse()
@@ -74,7 +75,7 @@ class MqttHead:
     def busy(self) -> bool:
         """Whether so much waits for an answer that nothing more should be read."""
         waiting = self._answers.waiting + self.conversation.waiting
-        return waiting > MOST_UNANSWERED or (waiting > 0 and self._hub.queues.room.pressed)
+        return waiting > MOST_UNANSWERED or (self._room.pressed and waiting > 0)
 
     def gone(self) -> None:
         """The connection has ended."""
@@ -98,19 +99,23 @@ class MqttHead:
 
     def publish(self, packet: Publish) -> None:
         """A PUBLISH: a message, or a request that is spelled as a topic."""
-        topic, payload, qos = packet[:3]
+        topic, payload, qos, packet_id, retain, dup = packet
         if qos == 2 and not self._dialect.exactly_once:
             self._carrier.abort("it published at QoS 2 (contract 1.4)", Ending.RULE_BROKEN)
-        elif topic.startswith(self._prefix):
+        elif not topic.startswith(self._prefix):
+            self._take_request(packet)
+        else:
             try:
                 bag, output = read_bag(topic[len(self._prefix) :].removesuffix("/"))
             except MalformedBagError as error:
                 self._carrier.abort(f"a property bag cannot be read: {error}", Ending.RULE_BROKEN)
+                return
+            message = Message(payload, bag, bag.system, self._identity, output, self.conversation.last_activity)
+            # What is short even if every character took four bytes need not be counted.
+            if qos == 2 or retain or dup or len(payload) + 4 * len(topic) > MAX_SIZE:
+                self._take_message(packet, message)
             else:
-                now = self.conversation.last_activity
-                self._take_message(packet, Message(payload, bag, bag.system, self._identity, output, now))
-        else:
-            self._take_request(packet)
+                self._answers.add(packet_id, self._hub.enter(self._identity, message))
 
     def other(self, packet: Packet | Packet5) -> None:
         """Any packet that is neither PUBLISH nor PUBACK."""
@@ -196,8 +201,7 @@ class MqttHead:
         if packet.retain or packet.dup:
             properties = marked(message.properties, packet.qos, retain=packet.retain, dup=packet.dup)
             message = replace(message, properties=properties)
-        # What is short even if every character took four bytes need not be counted.
-        if len(packet.payload) + 4 * len(packet.topic) > MAX_SIZE and message.size() > MAX_SIZE:
+        if message.size() > MAX_SIZE:
             why = f"a message of {message.size()} bytes is larger than {MAX_SIZE}"
             self._carrier.abort(why, Ending.TOO_LARGE)
             return
@@ -214,6 +218,7 @@ class MqttHead:
             if turn < 0:
                 self._session.received.add(-turn)
                 self._carrier.send(encode(Pubrec(-turn)))
+        self._carrier.answered()
 
     def _not_stored(self, error: BaseException) -> None:
         if isinstance(error, CancelledError):

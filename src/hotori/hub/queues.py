@@ -141,7 +141,12 @@ class Queues:
         if room.left <= 0:
             return room.hold(data, message, deliveries)
         room.left -= len(data)
-        return self._append(data, message, deliveries)
+        batch = self._log.enter(data)
+        if batch is self._batch:
+            self._arriving.append((message, deliveries))
+        else:
+            self._begin(batch, (message, deliveries))
+        return batch
 
     def submit(self, message: Message, deliveries: tuple[Delivery, ...]) -> asyncio.Future[int]:
         """The same for one who waits: the future is the message's offset in the log."""
@@ -245,9 +250,12 @@ class Queues:
         if batch is self._batch:
             self._arriving.append((message, deliveries))
         else:
-            self._batch, self._arriving = batch, [(message, deliveries)]
-            batch.add_done_callback(partial(self._arrived, self._arriving))
+            self._begin(batch, (message, deliveries))
         return batch
+
+    def _begin(self, batch: Batch, arrival: _Arrival) -> None:
+        self._batch, self._arriving = batch, [arrival]
+        batch.add_done_callback(partial(self._arrived, self._arriving))
 
     def _arrived(self, arriving: list[_Arrival], batch: Batch) -> None:
         """Put what is durable into its queues, in the log's order."""

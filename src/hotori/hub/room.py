@@ -40,15 +40,12 @@ class Room:
         self._forecast = Forecast()
         self._held: deque[Held] = deque()
         self._held_bytes = 0
+        self.pressed = False
+        """Whether so much is held that no more should be read."""
         self._dropped = 0
         self._refusal: Problem | None = None
         self._reachable = limits.capacity
         self._size = self._disk = 0
-
-    @property
-    def pressed(self) -> bool:
-        """Whether so much is held that no more should be read."""
-        return self._held_bytes > MOST_HELD
 
     @property
     def full(self) -> bool:
@@ -63,7 +60,7 @@ class Room:
         """Keep a message until there is room."""
         held = Held(data, message, deliveries)
         self._held.append(held)
-        self._held_bytes += len(data)
+        self._count(len(data))
         if len(self._held) == 1:
             self.wanted.set()
         return held
@@ -73,7 +70,7 @@ class Room:
         found: list[Held] = []
         while self._held and len(found) < most:
             held = self._held.popleft()
-            self._held_bytes -= len(held.data)
+            self._count(-len(held.data))
             if not held.cancelled():
                 found.append(held)
         return found
@@ -81,7 +78,11 @@ class Room:
     def hold_again(self, held: Sequence[Held]) -> None:
         """There was no room for these after all."""
         self._held.extendleft(reversed(held))
-        self._held_bytes += sum(len(each.data) for each in held)
+        self._count(sum(len(each.data) for each in held))
+
+    def _count(self, size: int) -> None:
+        self._held_bytes += size
+        self.pressed = self._held_bytes > MOST_HELD
 
     def refused(self, problem: BaseException) -> None:
         """The disk took no more: everything is held until it does."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import ItemsView, Iterator, Mapping
 from functools import lru_cache
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from hotori.model.identity import Identity
@@ -25,7 +25,6 @@ _TOPIC_SAFE = re.compile(r"[A-Za-z0-9_.~%=-]*")
 # What is remembered is bounded in number and in length, since it comes from strangers.
 _REMEMBERED_TEXT = 64
 _MOST_REMEMBERED = 4096
-_Read = TypeVar("_Read")
 
 
 class MalformedBagError(ValueError):
@@ -114,7 +113,26 @@ def read_bag(text: str) -> tuple[Bag, str | None]:
 
     Raises MalformedBagError.
     """
-    return _read(text)
+    properties: dict[str, str] = {}
+    system: dict[str, str] = {}
+    output = None
+    parts = text.split("&") if text else ()
+    as_it_is = mixed_case = 0
+    for part in parts:
+        place, name, value, safe = _parts.get(part) or _read_part(part)
+        if place <= _MIXED_CASE:
+            mixed_case = mixed_case or place
+            properties[name] = value
+            as_it_is += safe
+        elif place == _SYSTEM:
+            system[name] = value
+            as_it_is += safe
+        elif place == _OUTPUT:
+            output = value or None
+    # A part that is left out, not safe, or named twice is one that is not there as it is.
+    if as_it_is < len(parts) or len(properties) + len(system) < as_it_is:
+        text = _text(properties, system)
+    return Bag(text, properties, system, None if mixed_case else properties), output
 
 
 def decode_bag(text: str) -> dict[str, str]:
@@ -199,29 +217,6 @@ _parts: dict[str, _Part] = {}
 _names: dict[str, _Name] = {}
 
 
-def _read(text: str) -> tuple[Bag, str | None]:
-    properties: dict[str, str] = {}
-    system: dict[str, str] = {}
-    output = None
-    parts = text.split("&") if text else ()
-    as_it_is = mixed_case = 0
-    for part in parts:
-        place, name, value, safe = _parts.get(part) or _read_part(part)
-        if place <= _MIXED_CASE:
-            mixed_case = mixed_case or place
-            properties[name] = value
-            as_it_is += safe
-        elif place == _SYSTEM:
-            system[name] = value
-            as_it_is += safe
-        elif place == _OUTPUT:
-            output = value or None
-    # A part that is left out, not safe, or named twice is one that is not there as it is.
-    if as_it_is < len(parts) or len(properties) + len(system) < as_it_is:
-        text = _text(properties, system)
-    return Bag(text, properties, system, None if mixed_case else properties), output
-
-
 def _read_part(part: str) -> _Part:
     name, equals, value = part.partition("=")
     place, known, safe = _names.get(name) or _read_name(name, equals)
@@ -230,7 +225,9 @@ def _read_part(part: str) -> _Part:
     else:
         read = (place, known, _decode_text(value), safe and bool(equals) and _TOPIC_SAFE.fullmatch(value) is not None)
     if len(part) <= _REMEMBERED_TEXT:
-        _remember(_parts, part, read)
+        if len(_parts) >= _MOST_REMEMBERED:  # all at once: that costs nothing, and what is common is soon known again
+            _parts.clear()
+        _parts[part] = read
     return read
 
 
@@ -245,15 +242,10 @@ def _read_name(text: str, equals: str) -> _Name:
     else:
         read = ((_OUTPUT if name == "$.on" else _SYSTEM), name[2:], safe)
     if text and len(text) <= _REMEMBERED_TEXT:
-        _remember(_names, text, read)
+        if len(_names) >= _MOST_REMEMBERED:
+            _names.clear()
+        _names[text] = read
     return read
-
-
-def _remember(known: dict[str, _Read], text: str, read: _Read) -> None:
-    """What is remembered is forgotten all at once: that costs nothing, and what is common is soon known again."""
-    if len(known) >= _MOST_REMEMBERED:
-        known.clear()
-    known[text] = read
 
 
 def _decode_text(text: str) -> str:

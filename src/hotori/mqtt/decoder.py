@@ -34,6 +34,7 @@ from hotori.mqtt.packets import (
 )
 
 _P = TypeVar("_P")
+_new = tuple.__new__
 Reader: TypeAlias = Callable[[int, bytes, int, int], _P]
 """Reads one packet from its first byte, the buffer, and where its body starts and ends."""
 
@@ -61,9 +62,6 @@ class Cutter(Generic[_P]):
                 return []
             data = bytes(self._rest)
             self._rest.clear()
-        return self._cut(data)
-
-    def _cut(self, data: bytes) -> list[_P]:
         packets: list[_P] = []
         readers, largest = self._readers, self._max_packet
         position, size = 0, len(data)
@@ -122,8 +120,10 @@ def _publish(first: int, data: bytes, start: int, end: int) -> Packet:
     packet_id = data[body] << 8 | data[body + 1]
     if not packet_id:
         raise MalformedPacketError("a PUBLISH has packet id 0 [2.3.1-1]")
-    fields = (read_topic(data[name:body]), data[after:end], first >> 1 & 3, packet_id, first & 1 == 1, first & 8 == 8)
-    return tuple.__new__(Publish, fields)
+    topic = read_topic(data[name:body])
+    if first == 0x32:  # what most messages are: QoS 1, for the first time
+        return _new(Publish, (topic, data[after:end], 1, packet_id, False, False))
+    return _new(Publish, (topic, data[after:end], first >> 1 & 3, packet_id, first & 1 == 1, first & 8 == 8))
 
 
 def _publish_unacknowledged(first: int, data: bytes, start: int, end: int) -> Packet:
@@ -136,7 +136,9 @@ def _publish_unacknowledged(first: int, data: bytes, start: int, end: int) -> Pa
 
 
 def _puback(_: int, data: bytes, start: int, end: int) -> Packet:
-    return tuple.__new__(Puback, (_only_id(data, start, end),))
+    if end - start != 2 or not (packet_id := data[start] << 8 | data[start + 1]):
+        return Puback(_only_id(data, start, end))
+    return _new(Puback, (packet_id,))
 
 
 def _only_id(data: bytes, start: int, end: int) -> int:

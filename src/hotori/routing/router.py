@@ -142,7 +142,7 @@ class _Choice:
         if asked is None:
             return self._decide(message)
         properties = fold_names(message.properties)
-        values = tuple([properties.get(name) for name in asked])
+        values = (properties.get(asked[0]),) if len(asked) == 1 else tuple([properties.get(name) for name in asked])
         decided = self._by_values.get(values)
         if decided is None:
             decided = self._decide(message)
