@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from hotori.model.message import Message
 
-MOST_BYTES = 2 * 1024 * 1024
+MOST_BYTES = 512 * 1024
 _OVERHEAD = 1024
 """Bytes, about, that a message takes beside what the log keeps of it."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hotori.store.log import Entry
 
-_MOST_BYTES = 4 * 1024 * 1024
+_MOST_BYTES = 1024 * 1024
 
 
 class Tail:
