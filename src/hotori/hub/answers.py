@@ -28,14 +28,19 @@ class Answers:
 
     def add(self, turn: int, promise: Promise | None) -> None:
         """The next in order; None has nothing to wait for."""
-        self.waiting += 1
+        self.add_each([turn], promise)
+
+    def add_each(self, turns: list[int], promise: Promise | None) -> None:
+        """The next ones in order, which have the same promise; the list is this object's from now on."""
+        self.waiting += len(turns)
         groups = self._groups
-        if groups and promise is not None and groups[-1][0] is promise:
-            groups[-1][1].append(turn)
-            return
-        groups.append((promise, [turn]))
-        if len(groups) == 1:
+        if not groups:
+            groups.append((promise, turns))
             self._go_on()
+        elif promise is not None and groups[-1][0] is promise:
+            groups[-1][1].extend(turns)
+        else:
+            groups.append((promise, turns))
 
     def close(self) -> None:
         """The client has gone. What waits for room will be sent again by it: it waits no more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from hotori.hub.cloud_routes import CloudRoutes
 from hotori.hub.endpoint_spec import queue_of
@@ -40,6 +41,11 @@ class CloudIntake:
         if not destinations:
             return self._unrouted(message)
         return self._enter(message, destinations)
+
+    def enter_each(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
+        if not self._routes.router.routes and self._routes.fallback:
+            return ((self._events.enter(*messages), len(messages)),)
+        return [(self.enter(message), 1) for message in messages]
 
     def _unrouted(self, message: Message) -> Promise:
         if self._routes.fallback or message.sender is None:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -64,8 +64,10 @@ class Conversation:
         self.subscribing = Line(partial(head.end, "a subscription could not be kept", Ending.FAULT))
         self._twin_requests = Line(partial(head.end, "a twin request failed", Ending.FAULT))
         self._courier = self._send_courier(most_out)
-        self.acknowledged: Callable[[int], None] = self._courier.acknowledge if self._courier else _no_delivery
-        """To be called with the packet id of a delivery that the client has."""
+        self.acknowledged: Callable[[Sequence[int]], None] = (
+            self._courier.acknowledge if self._courier else _no_delivery
+        )
+        """To be called with the packet ids of deliveries that the client has."""
         self._closed = False
 
     @property
@@ -197,7 +199,7 @@ class Conversation:
             logger.error("The will of %s could not be stored: %s", self.session.identity, error)
 
 
-def _no_delivery(packet_id: int) -> None:
+def _no_delivery(packet_ids: Sequence[int]) -> None:
     """Nothing is delivered to this client."""
 
 

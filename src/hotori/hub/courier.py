@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hotori.hub.head import Ending, Head
+from hotori.hub.head import Ending, Handover, Head
 from hotori.hub.lane import Item
 from hotori.hub.meters import SAMPLED
 from hotori.hub.outcome import Outcome
@@ -82,18 +82,23 @@ class Courier:
         if self._round is None and not self._closed:
             self._round = self._loop.call_soon(self._carry_all)
 
-    def acknowledge(self, packet_id: int) -> None:
-        """The client has the message of this id; an id that is not out is let go."""
-        parcel = self._out.pop(packet_id, None)
-        if parcel is not None:
-            item = parcel.item
-            parcel.queue.deliver(item)
-            if self._window.acknowledge():
-                self._window.judge(self._taken(parcel))
-            if not item.offset % SAMPLED:
+    def acknowledge(self, packet_ids: Sequence[int]) -> None:
+        """The client has the messages of these ids; an id that is not out is let go."""
+        out, count = self._out, 0
+        for packet_id in packet_ids:
+            parcel = out.pop(packet_id, None)
+            if parcel is None:
+                continue
+            parcel.queue.deliver(parcel.item)
+            count += 1
+            if not parcel.item.offset % SAMPLED:
                 self._sent(parcel.queue.endpoint, self._taken(parcel))
-            if self._round is None:
-                self.wake()
+            last = parcel
+        if not count:
+            return
+        if self._window.acknowledge(count):
+            self._window.judge(self._taken(last))
+        self.wake()
 
     def _taken(self, parcel: _Parcel) -> float:
         """Seconds since it was sent."""
@@ -143,14 +148,12 @@ class Courier:
         return kept
 
     def _carry(self, queue: Queue, items: Sequence[Item]) -> None:
-        recent = self._queues.recent
-        due = self._loop.time() + self._terms.patience
-        for at, item in enumerate(items):
-            message = recent(item.offset)
-            if message is None:
-                self._reading = asyncio.create_task(self._read(queue, items[at:]), name=f"courier {queue.endpoint}")
-                return
-            self._hand_over(queue, item, message, due)
+        messages = self._queues.recent(items)
+        if len(messages) < len(items):
+            waiting = items[len(messages) :]
+            self._reading = asyncio.create_task(self._read(queue, waiting), name=f"courier {queue.endpoint}")
+        if messages:
+            self._hand_over(queue, items[: len(messages)], messages)
 
     async def _read(self, queue: Queue, items: Sequence[Item]) -> None:
         """Carry what is not at hand; the others wait, to keep the order."""
@@ -165,12 +168,14 @@ class Courier:
             self._head.end("its messages could not be read", Ending.FAULT)
             return
         self._reading = None
-        due = self._loop.time() + self._terms.patience
+        found: list[tuple[Item, Message]] = []
         for item, message in zip(items, messages, strict=True):
             if message is None:
                 queue.drop(item)
             else:
-                self._hand_over(queue, item, message, due)
+                found.append((item, message))
+        if found:
+            self._hand_over(queue, [item for item, _ in found], [message for _, message in found])
         self.wake()
 
     def _give_back(self, queue: Queue, items: Sequence[Item]) -> None:
@@ -199,7 +204,7 @@ class Courier:
         """The queue whose head is the most urgent, of those that the client has subscribed to."""
         queues = self._queues.group(self._group)
         if len(queues) == 1:
-            return queues[0] if queues[0].urgency() is not NOTHING_URGENT and self._wanted(queues[0]) else None
+            return queues[0] if queues[0].urgency() != NOTHING_URGENT and self._wanted(queues[0]) else None
         found: Queue | None = None
         best = NOTHING_URGENT
         for queue in queues:
@@ -211,21 +216,29 @@ class Courier:
     def _wanted(self, queue: Queue) -> bool:
         return self._head.wants(queue.endpoint) is not None
 
-    def _hand_over(self, queue: Queue, item: Item, message: Message, due: float) -> None:
-        endpoint, head = queue.endpoint, self._head
-        qos = head.wants(endpoint)
-        if qos is None:  # unsubscribed while the message was read
-            queue.give_back(item)
+    def _hand_over(self, queue: Queue, items: Sequence[Item], messages: Sequence[Message]) -> None:
+        endpoint, out = queue.endpoint, self._out
+        qos = self._head.wants(endpoint)
+        if qos is None:  # unsubscribed while the messages were read
+            self._give_back(queue, items)
             return
-        packet_id = self._session.packet_id(endpoint, item.offset, self._out) if qos else 0
-        if not head.deliver(endpoint, message, packet_id, item.attempts > 1):
-            queue.drop(item)
-        elif not qos:
-            queue.deliver(item)
-        else:
-            self._out[packet_id] = _Parcel(queue, item, due)
-            if self._overdue is None:
-                self._overdue = self._loop.call_at(due, self._watch)
+        offsets = [item.offset for item in items]
+        ids = self._session.ids_for(endpoint, offsets, out) if qos else [0] * len(items)
+        handovers = [
+            Handover(message, packet_id, item.attempts > 1)
+            for message, packet_id, item in zip(messages, ids, items, strict=True)
+        ]
+        unsendable = self._head.deliver(endpoint, handovers)
+        due = self._loop.time() + self._terms.patience
+        for place, (packet_id, item) in enumerate(zip(ids, items, strict=True)):
+            if unsendable and place in unsendable:
+                queue.drop(item)
+            elif not qos:
+                queue.deliver(item)
+            else:
+                out[packet_id] = _Parcel(queue, item, due)
+        if out and self._overdue is None:
+            self._overdue = self._loop.call_at(due, self._watch)
 
     def _forget_settled(self) -> None:
         """Ids of deliveries that expired while the client was away are free again."""

@@ -52,7 +52,7 @@ class _Address(msgspec.Struct, array_like=True):
     deliveries: tuple[Delivery, ...]
 
 
-_encoder = msgspec.msgpack.Encoder()
+_encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(_Stored)
 _unrouted_decoder = msgspec.msgpack.Decoder(_Unrouted)
 _address_decoder = msgspec.msgpack.Decoder(_Address)
@@ -60,11 +60,11 @@ _address_decoder = msgspec.msgpack.Decoder(_Address)
 
 def encode_envelope(message: Message, deliveries: tuple[Delivery, ...] = ()) -> bytes:
     """The message, and the endpoints that it waits for, as bytes."""
-    sender = message.sender
+    sender, properties = message.sender, message.properties
     device, module = (sender.device, sender.module) if sender is not None else ("", None)
+    bag = properties.text if isinstance(properties, Bag) and properties.system is message.system else bag_text(message)
     # The fields of `_Stored`: a tuple is the same on disk, and made faster.
-    stored = (deliveries, device, module, message.output, message.enqueued_at, bag_text(message), message.body)
-    return _encoder.encode(stored)
+    return _encode((deliveries, device, module, message.output, message.enqueued_at, bag, message.body))
 
 
 def decode_envelope(data: bytes) -> tuple[Message, tuple[Delivery, ...]]:
@@ -85,7 +85,7 @@ def decode_deliveries(data: bytes) -> tuple[Delivery, ...]:
 
 def encode_unrouted(sender: Identity) -> bytes:
     """The trace of a message that no route took."""
-    return _encoder.encode(_Unrouted((), sender.device, sender.module))
+    return _encode(_Unrouted((), sender.device, sender.module))
 
 
 def decode_unrouted(data: bytes) -> Identity:

@@ -64,9 +64,9 @@ class Events:
         """What is wrong with the log: events that the disk has lost, an end that a crash tore."""
         return self._log.problems
 
-    def enter(self, message: Message) -> Batch:
-        """Begin to append: the event is the last one of the batch now."""
-        batch = self._log.enter(encode_envelope(message))
+    def enter(self, *messages: Message) -> Batch:
+        """Begin to append: the events are the last ones of the batch now."""
+        batch = self._log.enter([encode_envelope(message) for message in messages])
         if batch is not self._batch:
             self._batch = batch
             batch.add_done_callback(self._appended)

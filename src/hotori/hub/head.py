@@ -7,8 +7,9 @@ sessions. What the client may call things (its topics) is not a head's but its d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hotori.model.json import JsonObject
 from hotori.model.message import Message
@@ -43,6 +44,16 @@ class Ending(Enum):
     """Something failed here."""
 
 
+class Handover(NamedTuple):
+    """A message to be sent. With a packet id (not 0) its acknowledgement is awaited; `again` says that it was sent
+    before.
+    """
+
+    message: Message
+    packet_id: int
+    again: bool
+
+
 class Head(Protocol):
     """What a conversation may ask of its client's protocol."""
 
@@ -55,8 +66,8 @@ class Head(Protocol):
         """The QoS at which the client takes what waits at an endpoint; None where it did not ask for it."""
         ...
 
-    def deliver(self, endpoint: str, message: Message, packet_id: int, again: bool) -> bool:
-        """Send a message; with an id (not 0) its acknowledgement is awaited. False: the client cannot take it."""
+    def deliver(self, endpoint: str, handovers: Sequence[Handover]) -> Sequence[int]:
+        """Send messages that wait at an endpoint, in this order; the places in it of those that cannot be sent."""
         ...
 
     def tell_twin(self, status: int, request: str, body: JsonObject | None, version: int | None) -> None:

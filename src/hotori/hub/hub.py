@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hotori.hub.admission import Admissions
 from hotori.hub.carrier import Closable
@@ -110,9 +110,13 @@ class Hub:
 
     def enter(self, sender: Identity, message: Message) -> Promise:
         """Begin to take a message of a client, which has its sender and time; done once it is durable."""
-        promise = self.intake.enter(message)
-        self.meters.message(sender, message, promise)
-        return promise
+        return self.enter_each(sender, (message,))[0][0]
+
+    def enter_each(self, sender: Identity, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
+        """The same for what it said together: promises, each with how many of the messages it is for."""
+        promises = self.intake.enter_each(messages)
+        self.meters.messages(sender, messages, promises[-1][0])
+        return promises
 
     def submit(self, sender: Identity, message: Message) -> asyncio.Future[int]:
         """Stamp and begin to take a message of a client; the future is done once it is durable."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from hotori.hub.envelope import FOR_EVER, Delivery
 from hotori.hub.events import Events
 from hotori.hub.promise import Promise
-from hotori.hub.queues import Queues, input_endpoint, upstream_endpoint
+from hotori.hub.queues import Arrival, Queues, input_endpoint, upstream_endpoint
 from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.routing.endpoint import ModuleInput, Upstream
@@ -15,13 +16,19 @@ from hotori.routing.router import Destination, Router
 from hotori.routing.source import message_source
 
 _MOST_PLANS = 4096
+_NOWHERE: tuple[Destination, ...] = ()
+_NO_DELIVERIES: tuple[Delivery, ...] = ()
 
 
 class Intake(Protocol):
-    """Takes responsibility for messages."""
+    """Takes responsibility for messages. Their senders and times are stamped."""
 
     def enter(self, message: Message) -> Promise:
-        """Begin to take a message; the promise is done once it is durable. Its sender and time are stamped."""
+        """Begin to take a message; the promise is done once it is durable."""
+        ...
+
+    def enter_each(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
+        """Begin to take messages of one sender in this order: promises, each with how many of them it is for."""
         ...
 
 
@@ -33,6 +40,9 @@ class EventIntake:
 
     def enter(self, message: Message) -> Promise:
         return self._events.enter(message)
+
+    def enter_each(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
+        return ((self._events.enter(*messages), len(messages)),)
 
 
 class RoutingIntake:
@@ -47,9 +57,31 @@ class RoutingIntake:
         self._plans: dict[int, _Plan] = {}
 
     def enter(self, message: Message) -> Promise:
-        destinations = self.router.route(message, message_source(message))
-        if destinations:
-            return self._queues.enter(message, self._deliveries(destinations, message))
+        return self.enter_each((message,))[0][0]
+
+    def enter_each(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
+        promises: list[tuple[Promise, int]] = []
+        arrivals: list[Arrival] = []
+        output, route = messages[0].output, self.router.choice(message_source(messages[0])).route
+        way, deliveries = _NOWHERE, _NO_DELIVERIES
+        for message in messages:
+            if message.output != output:
+                output, route = message.output, self.router.choice(message_source(message)).route
+            destinations = route(message)
+            if destinations is not way:
+                way, deliveries = destinations, self._deliveries(destinations, message)
+            if destinations:
+                arrivals.append((message, deliveries))
+            else:
+                promises += self._enter(arrivals)
+                arrivals = []
+                promises.append((self._enter_unrouted(message), 1))
+        return [*promises, *self._enter(arrivals)] if promises else self._enter(arrivals)
+
+    def _enter(self, arrivals: Sequence[Arrival]) -> Sequence[tuple[Promise, int]]:
+        return self._queues.enter_each(arrivals) if arrivals else ()
+
+    def _enter_unrouted(self, message: Message) -> Promise:
         assert message.sender is not None
         return self._queues.submit_unrouted(message.sender)
 

@@ -174,6 +174,14 @@ class Lane:
         self.changed = True
         return 1
 
+    def deliver(self, item: Item) -> None:
+        """The receiver has it."""
+        out, offset = self._out, item.offset
+        if out.get(offset) is item:
+            del out[offset]
+            self.delivered += 1
+            self.changed = True
+
     def expire(self, item: Item) -> None:
         """Its time is over."""
         self.expired += self.settle(item)

@@ -6,7 +6,8 @@ Sizes and times are observed for one message in 64: looking at each would cost m
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -51,17 +52,17 @@ class Meters:
         self.retries: dict[tuple[Identity, str], int] = {}
         self._until_sample = 1
 
-    def message(self, sender: Identity, message: Message, promise: Promise) -> None:
-        """A message came in; the promise is done once it is stored."""
-        speaker = (sender, message.output)
-        try:
-            self.received[speaker] += 1
-        except KeyError:
-            self._first(speaker)
-        self._until_sample -= 1
-        if not self._until_sample:
+    def messages(self, sender: Identity, messages: Sequence[Message], promise: Promise) -> None:
+        """Messages came in together; the promise is done once the last of them is stored."""
+        if len(messages) == 1:
+            self._count((sender, messages[0].output), 1)
+        else:
+            for output, count in Counter([message.output for message in messages]).items():
+                self._count((sender, output), count)
+        self._until_sample -= len(messages)
+        if self._until_sample <= 0:
             self._until_sample = SAMPLED
-            self._sample(sender, message, promise)
+            self._sample(sender, messages[-1], promise)
 
     def presence(self, identity: Identity, connected: bool) -> None:
         """A client came or went."""
@@ -106,11 +107,13 @@ class Meters:
         """Something has to be done again towards the hub above."""
         _count(self.retries, (identity, operation))
 
-    def _first(self, speaker: Speaker) -> None:
-        if len(self.received) < _MOST_NAMES:
-            self.received[speaker] = 1
+    def _count(self, speaker: Speaker, count: int) -> None:
+        if speaker in self.received:
+            self.received[speaker] += count
+        elif len(self.received) < _MOST_NAMES:
+            self.received[speaker] = count
         else:
-            self.others += 1
+            self.others += count
 
     def _sample(self, sender: Identity, message: Message, promise: Promise) -> None:
         _summary(self.sizes, sender).observe(len(message.body))

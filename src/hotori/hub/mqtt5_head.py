@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from hotori.hub.conversation import Conversation
 from hotori.hub.dialect import matching
-from hotori.hub.head import Ending
+from hotori.hub.head import Ending, Handover
 from hotori.hub.mqtt_head import MqttHead, marked
 from hotori.hub.promise import Answer, Promise
 from hotori.hub.published import delivered, published
@@ -90,7 +90,11 @@ class Mqtt5Head(MqttHead):
             case _:
                 self._carrier.abort(f"{type(packet).__name__} has no place here", Ending.RULE_BROKEN)
 
-    def deliver(self, endpoint: str, message: Message, packet_id: int, again: bool) -> bool:
+    def deliver(self, endpoint: str, handovers: Sequence[Handover]) -> Sequence[int]:
+        return [place for place, each in enumerate(handovers) if not self._deliver(endpoint, each)]
+
+    def _deliver(self, endpoint: str, handover: Handover) -> bool:
+        message, packet_id, again = handover
         topic = self._dialect.place(endpoint)
         properties = delivered(message, self._hub.clock(), self._identifiers(topic))
         qos = 1 if packet_id else 0
@@ -252,7 +256,7 @@ class Mqtt5Head(MqttHead):
         if packet.reason >= Reason.UNSPECIFIED:
             self.conversation.refused(packet.packet_id)
         else:
-            self.conversation.acknowledged(packet.packet_id)
+            self.conversation.acknowledged((packet.packet_id,))
 
     def _disconnect(self, packet: Disconnect5) -> None:
         asked = packet.properties.session_expiry

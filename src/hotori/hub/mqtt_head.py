@@ -18,7 +18,7 @@ from hotori.hub.answers import Answers
 from hotori.hub.carrier import Carrier
 from hotori.hub.conversation import Conversation
 from hotori.hub.dialect import Dialect, granted
-from hotori.hub.head import Ending
+from hotori.hub.head import Ending, Handover
 from hotori.hub.promise import Answer
 from hotori.hub.session import Session
 from hotori.model.json import JsonObject
@@ -85,41 +85,48 @@ class MqttHead:
     # What the client says
 
     def take(self, packets: Iterable[Packet | Packet5]) -> None:
-        """What came together, in this order, up to a packet that ends the connection."""
-        acknowledged = self.conversation.acknowledged
+        """What came together, in this order, up to a packet that ends the connection.
+
+        Messages that follow one another are entered together.
+        """
+        prefix, begin, longest = self._prefix, len(self._prefix), MAX_SIZE
+        identity, now = self._identity, self.conversation.last_activity
+        turns: list[int] = []
+        messages: list[Message] = []
+        acknowledged: list[int] = []
         for packet in packets:
+            if type(packet) is Publish:
+                topic, payload, qos, packet_id, retain, dup = packet
+                # What is short even if every character took four bytes need not be counted.
+                short = len(payload) + 4 * len(topic) <= longest
+                if short and qos < 2 and not retain and not dup and topic.startswith(prefix):
+                    try:
+                        bag, output = read_bag(topic[begin:])
+                    except MalformedBagError as error:
+                        self._enter(turns, messages)
+                        self._unreadable(error)
+                        return
+                    turns.append(packet_id)
+                    messages.append(Message(payload, bag, bag.system, identity, output, now))
+                    continue
+            elif type(packet) is Puback:
+                acknowledged.append(packet.packet_id)
+                continue
+            if messages:
+                self._enter(turns, messages)
+                turns, messages = [], []
+            self.other(packet)
             if self._gone:
                 return
-            if type(packet) is Publish:
-                self.publish(packet)
-            elif type(packet) is Puback:
-                acknowledged(packet.packet_id)
-            else:
-                self.other(packet)
-
-    def publish(self, packet: Publish) -> None:
-        """A PUBLISH: a message, or a request that is spelled as a topic."""
-        topic, payload, qos, packet_id, retain, dup = packet
-        if qos == 2 and not self._dialect.exactly_once:
-            self._carrier.abort("it published at QoS 2 (contract 1.4)", Ending.RULE_BROKEN)
-        elif not topic.startswith(self._prefix):
-            self._take_request(packet)
-        else:
-            try:
-                bag, output = read_bag(topic[len(self._prefix) :].removesuffix("/"))
-            except MalformedBagError as error:
-                self._carrier.abort(f"a property bag cannot be read: {error}", Ending.RULE_BROKEN)
-                return
-            message = Message(payload, bag, bag.system, self._identity, output, self.conversation.last_activity)
-            # What is short even if every character took four bytes need not be counted.
-            if qos == 2 or retain or dup or len(payload) + 4 * len(topic) > MAX_SIZE:
-                self._take_message(packet, message)
-            else:
-                self._answers.add(packet_id, self._hub.enter(self._identity, message))
+        self._enter(turns, messages)
+        if acknowledged:
+            self.conversation.acknowledged(acknowledged)
 
     def other(self, packet: Packet | Packet5) -> None:
-        """Any packet that is neither PUBLISH nor PUBACK."""
+        """Anything that is neither a plain message nor PUBACK."""
         match packet:
+            case Publish():
+                self._take_publish(packet)
             case Pingreq():
                 self._carrier.send(PINGRESP)
             case Subscribe():
@@ -147,15 +154,17 @@ class MqttHead:
             qos = self._wants[endpoint] = granted(self._session.subscriptions, self._dialect.place(endpoint))
             return qos
 
-    def deliver(self, endpoint: str, message: Message, packet_id: int, again: bool) -> bool:
-        topic = self._dialect.placed(endpoint, message)
-        try:
-            data = encode_publish(topic, message.body, 1 if packet_id else 0, packet_id, dup=again)
-        except ValueError as error:  # a bag that is longer than a topic may be: it can never be delivered here
-            logger.warning("A message to %s cannot be written: %s", self._identity, error)
-            return False
-        self._carrier.send(data)
-        return True
+    def deliver(self, endpoint: str, handovers: Sequence[Handover]) -> Sequence[int]:
+        placed, sent, unsendable = self._dialect.placed, [], []
+        for place, (message, packet_id, again) in enumerate(handovers):
+            topic = placed(endpoint, message)
+            try:
+                sent.append(encode_publish(topic, message.body, 1 if packet_id else 0, packet_id, dup=again))
+            except ValueError as error:  # a bag that is longer than a topic may be: it can never be delivered here
+                logger.warning("A message to %s cannot be written: %s", self._identity, error)
+                unsendable.append(place)
+        self._carrier.send(b"".join(sent))
+        return unsendable
 
     def tell_twin(self, status: int, request: str, body: JsonObject | None, version: int | None) -> None:
         payload = b"" if body is None else msgspec.json.encode(body)
@@ -194,6 +203,31 @@ class MqttHead:
 
     # Messages
 
+    def _take_publish(self, packet: Publish) -> None:
+        """A PUBLISH that is not a plain message: a request that is spelled as a topic, or one with flags."""
+        if packet.qos == 2 and not self._dialect.exactly_once:
+            self._carrier.abort("it published at QoS 2 (contract 1.4)", Ending.RULE_BROKEN)
+        elif packet.qos == 2 and packet.packet_id in self._session.received:
+            self._answers.add(-packet.packet_id, None)  # a repetition of what was taken already
+        else:
+            self._take_request(packet)
+
+    def _enter(self, turns: list[int], messages: Sequence[Message]) -> None:
+        """Take messages, whose turns are answered when they are durable."""
+        if not messages:
+            return
+        promises = self._hub.enter_each(self._identity, messages)
+        if len(promises) == 1:
+            self._answers.add_each(turns, promises[0][0])
+            return
+        at = 0
+        for promise, count in promises:
+            self._answers.add_each(turns[at : at + count], promise)
+            at += count
+
+    def _unreadable(self, error: MalformedBagError) -> None:
+        self._carrier.abort(f"a property bag cannot be read: {error}", Ending.RULE_BROKEN)
+
     def _stamped(self, message: Message) -> Message:
         return replace(message, sender=self._identity, enqueued_at=self.conversation.last_activity)
 
@@ -212,13 +246,20 @@ class MqttHead:
         if isinstance(answer, BaseException):
             self._not_stored(answer)
             return
-        if packet_ids := [turn for turn in turns if turn > 0]:
-            self._carrier.send(encode_pubacks(packet_ids))
-        for turn in turns if len(packet_ids) < len(turns) else ():
-            if turn < 0:
+        if min(turns) > 0:
+            self._carrier.send(encode_pubacks(turns))
+        else:
+            self._answer_mixed(turns)
+        self._carrier.answered()
+
+    def _answer_mixed(self, turns: Sequence[int]) -> None:
+        """QoS 1 has a PUBACK, QoS 2 a PUBREC, and QoS 0 no answer."""
+        for turn in turns:
+            if turn > 0:
+                self._carrier.send(encode_pubacks((turn,)))
+            elif turn:
                 self._session.received.add(-turn)
                 self._carrier.send(encode(Pubrec(-turn)))
-        self._carrier.answered()
 
     def _not_stored(self, error: BaseException) -> None:
         if isinstance(error, CancelledError):
@@ -231,13 +272,10 @@ class MqttHead:
     # Requests
 
     def _take_request(self, packet: Publish) -> None:
-        if packet.qos == 2 and packet.packet_id in self._session.received:
-            self._answers.add(-packet.packet_id, None)  # a repetition of what was taken already
-            return
         try:
             said = self._dialect.read(packet.topic, packet.payload)
         except MalformedBagError as error:
-            self._carrier.abort(f"a property bag cannot be read: {error}", Ending.RULE_BROKEN)
+            self._unreadable(error)
             return
         match said:
             case Message():

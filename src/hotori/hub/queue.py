@@ -110,8 +110,7 @@ class Queue:
 
     def deliver(self, item: Item) -> None:
         """The receiver has it."""
-        lane = item.lane
-        lane.delivered += lane.settle(item)
+        item.lane.deliver(item)
         if self.settled is not None:
             self.settled(self, item, Outcome.DELIVERED)
 

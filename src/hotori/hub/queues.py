@@ -48,6 +48,8 @@ _REPLAY_BATCH = 512
 _READ_AHEAD = 32
 _LET_IN = 512
 
+Arrival: TypeAlias = "tuple[Message, tuple[Delivery, ...]]"
+"""A message, and where it goes."""
 _Arrival: TypeAlias = "tuple[Message | None, tuple[Delivery, ...]]"
 _deliveries: Callable[[_Arrival], tuple[Delivery, ...]] = itemgetter(1)
 
@@ -137,16 +139,26 @@ class Queues:
 
     def enter(self, message: Message, deliveries: tuple[Delivery, ...]) -> Promise:
         """Begin to append; when that is done, the message is durable and in its queues."""
-        data, room = encode_envelope(message, deliveries), self.room
-        if room.left <= 0:
-            return room.hold(data, message, deliveries)
-        room.left -= len(data)
-        batch = self._log.enter(data)
-        if batch is self._batch:
-            self._arriving.append((message, deliveries))
-        else:
-            self._begin(batch, (message, deliveries))
-        return batch
+        return self.enter_each(((message, deliveries),))[0][0]
+
+    def enter_each(self, arrivals: Sequence[Arrival]) -> Sequence[tuple[Promise, int]]:
+        """Begin to append messages in this order: promises, each with how many of them it is for."""
+        entries, room = [encode_envelope(message, deliveries) for message, deliveries in arrivals], self.room
+        size = sum(map(len, entries))
+        if size >= room.left:
+            return self._enter_some(entries, arrivals)
+        room.left -= size
+        return ((self._append(entries, arrivals), len(entries)),)
+
+    def _enter_some(self, entries: Sequence[bytes], arrivals: Sequence[Arrival]) -> Sequence[tuple[Promise, int]]:
+        """The first ones, as long as there is room; the others wait for it."""
+        room, fitting = self.room, 0
+        while fitting < len(entries) and room.left > 0:
+            room.left -= len(entries[fitting])
+            fitting += 1
+        waiting = zip(entries[fitting:], arrivals[fitting:], strict=True)
+        held = [(room.hold(data, message, deliveries), 1) for data, (message, deliveries) in waiting]
+        return [(self._append(entries[:fitting], arrivals[:fitting]), fitting), *held] if fitting else held
 
     def submit(self, message: Message, deliveries: tuple[Delivery, ...]) -> asyncio.Future[int]:
         """The same for one who waits: the future is the message's offset in the log."""
@@ -154,7 +166,7 @@ class Queues:
 
     def submit_unrouted(self, sender: Identity) -> asyncio.Future[int]:
         """Begin to count a message that no route takes; the future is NOWHERE once it is counted durably."""
-        appended = self._append(self.unrouted.noted(sender), None, ()).last()
+        appended = self._append((self.unrouted.noted(sender),), ((None, ()),)).last()
         counted: asyncio.Future[int] = appended.get_loop().create_future()
         appended.add_done_callback(partial(_to_nowhere, counted))
         return counted
@@ -181,12 +193,18 @@ class Queues:
         for queue in self.group(group):
             queue.wake = wake
 
-    def recent(self, offset: int) -> Message | None:
-        """The message at an offset of the log, where it is at hand; `load` waits for others."""
-        if (message := self._recent.get(offset)) is not None:
-            return message
-        data = self._log.recent(offset)
-        return None if data is None else decode_envelope(data)[0]
+    def recent(self, items: Sequence[Item]) -> list[Message]:
+        """The messages of the first items, as many as are at hand; `load_each` waits for others."""
+        found: list[Message] = []
+        for item in items:
+            message = self._recent.get(item.offset)
+            if message is None:
+                data = self._log.recent(item.offset)
+                if data is None:
+                    break
+                message = decode_envelope(data)[0]
+            found.append(message)
+        return found
 
     async def load(self, item: Item) -> Message | None:
         """The item's message; None where the disk has lost it."""
@@ -244,18 +262,15 @@ class Queues:
         """The accounts of a group together."""
         return sum((queue.counters for queue in self.group(group)), Counters())
 
-    def _append(self, data: bytes, message: Message | None, deliveries: tuple[Delivery, ...]) -> Batch:
+    def _append(self, entries: Sequence[bytes], arrivals: Sequence[_Arrival]) -> Batch:
         """Append to what this turn of the loop brings, and have it put into the queues once it is durable."""
-        batch = self._log.enter(data)
+        batch = self._log.enter(entries)
         if batch is self._batch:
-            self._arriving.append((message, deliveries))
+            self._arriving += arrivals
         else:
-            self._begin(batch, (message, deliveries))
+            self._batch, self._arriving = batch, [*arrivals]
+            batch.add_done_callback(partial(self._arrived, self._arriving))
         return batch
-
-    def _begin(self, batch: Batch, arrival: _Arrival) -> None:
-        self._batch, self._arriving = batch, [arrival]
-        batch.add_done_callback(partial(self._arrived, self._arriving))
 
     def _arrived(self, arriving: list[_Arrival], batch: Batch) -> None:
         """Put what is durable into its queues, in the log's order."""
@@ -389,7 +404,7 @@ class Queues:
         if self.room.full:
             await self._make_room()
         while self.room.may_enter and (held := self.room.next_held(_LET_IN)):
-            stored = [self._append(each.data, each.message, each.deliveries).last() for each in held]
+            stored = [self._append((each.data,), ((each.message, each.deliveries),)).last() for each in held]
             await asyncio.gather(*stored, return_exceptions=True)
             refused = [each for each, offset in zip(held, stored, strict=True) if not _entered(each, offset)]
             self.room.hold_again(refused)

@@ -7,7 +7,7 @@ the hub's own restart.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hotori.model.identity import Identity
@@ -60,13 +60,23 @@ class Session:
         """The subscriptions without these."""
         return {known: qos for known, qos in self.subscriptions.items() if known not in filters}
 
-    def packet_id(self, endpoint: str, offset: int, out: Container[int]) -> int:
-        """The id for a delivery: the one it had before, or one that is not in use. `out` are those on their way."""
-        if self.packet_ids and (known := self.packet_ids.pop((endpoint, offset), None)) is not None:
-            return known
-        used = frozenset(self.packet_ids.values()) if self.packet_ids else ()
+    def ids_for(self, endpoint: str, offsets: Iterable[int], out: Collection[int]) -> list[int]:
+        """The ids for deliveries: those they had before, or ones that are not in use. `out` are those on their way.
+
+        There are fewer deliveries than ids.
+        """
+        if not self.packet_ids:
+            return [self._new_id(out) for _ in offsets]
+        taken, ids = {*out, *self.packet_ids.values()}, []
+        for offset in offsets:
+            known = self.packet_ids.pop((endpoint, offset), None)
+            ids.append(self._new_id(taken) if known is None else known)
+            taken.add(ids[-1])
+        return ids
+
+    def _new_id(self, taken: Container[int]) -> int:
         packet_id = self._last_id % MAX_PACKET_ID + 1
-        while packet_id in out or packet_id in used:
+        while packet_id in taken:
             packet_id = packet_id % MAX_PACKET_ID + 1
         self._last_id = packet_id
         return packet_id

@@ -22,9 +22,9 @@ class Window:
         self._least = self.room = min(LEAST, most)
         self._acknowledged = 0
 
-    def acknowledge(self) -> bool:
-        """One was acknowledged; whether `judge` is to be told how long it took."""
-        self._acknowledged += 1
+    def acknowledge(self, count: int = 1) -> bool:
+        """So many were acknowledged; whether `judge` is to be told how long the last of them took."""
+        self._acknowledged += count
         return self._acknowledged >= self.room
 
     def judge(self, seconds: float) -> None:

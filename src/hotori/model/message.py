@@ -19,20 +19,19 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class CaseFolded:
-    """Properties that know their names in lower case, by which conditions ask for them."""
+    """Properties that may know their names in lower case, by which conditions ask for them; None until they do."""
 
-    __slots__ = ()
-
-    def folded(self) -> Mapping[str, str]:
-        """The properties by their names in lower case."""
-        raise NotImplementedError
+    __slots__ = ("folded",)
+    folded: Mapping[str, str] | None
 
 
 def fold_names(properties: Mapping[str, str]) -> Mapping[str, str]:
     """The properties by their names in lower case."""
-    if isinstance(properties, CaseFolded):
-        return properties.folded()
-    return {name.lower(): value for name, value in properties.items()}
+    if not isinstance(properties, CaseFolded):
+        return {name.lower(): value for name, value in properties.items()}
+    if properties.folded is None:
+        properties.folded = {name.lower(): value for name, value in properties.items()}
+    return properties.folded
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -38,7 +38,7 @@ class Bag(CaseFolded, Mapping[str, str]):
     written by a hub must be read with `read_bag`.
     """
 
-    __slots__ = ("_folded", "_properties", "system", "text")
+    __slots__ = ("_properties", "system", "text")
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Bag(CaseFolded, Mapping[str, str]):
         self.text = text
         self._properties: Mapping[str, str] | None = properties
         self.system: Mapping[str, str] = _System(text) if system is None else system
-        self._folded: Mapping[str, str] | None = folded
+        self.folded = folded
 
     def __getitem__(self, name: str) -> str:
         return self.known()[name]
@@ -66,11 +66,6 @@ class Bag(CaseFolded, Mapping[str, str]):
 
     def items(self) -> ItemsView[str, str]:
         return self.known().items()
-
-    def folded(self) -> Mapping[str, str]:
-        if self._folded is None:
-            self._folded = {name.lower(): value for name, value in self.known().items()}
-        return self._folded
 
     def known(self) -> Mapping[str, str]:
         """The properties, decoded when this is first asked."""
@@ -111,8 +106,10 @@ class _System(Mapping[str, str]):
 def read_bag(text: str) -> tuple[Bag, str | None]:
     """The bag of a client, and the output it names: properties that a hub stamps are left out.
 
-    Raises MalformedBagError.
+    A slash at its end is not part of it (contract 1.5). Raises MalformedBagError.
     """
+    if text[-1:] == "/":
+        text = text[:-1]
     properties: dict[str, str] = {}
     system: dict[str, str] = {}
     output = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hotori.model.manifest import DEFAULT_TIME_TO_LIVE, HubConfig, RouteSpec
 from hotori.model.message import Message, fold_names
@@ -30,6 +31,8 @@ __all__ = [
     "message_source",
 ]
 
+_Values: TypeAlias = "str | tuple[str | None, ...] | None"
+"""Of the properties that a choice asks for: of one alone, or of several."""
 _MOST_SOURCES = 4096
 _MOST_VALUES = 1024
 _LONGEST_VALUES = 256
@@ -68,7 +71,7 @@ class Router:
 
     def __init__(self, routes: Iterable[CompiledRoute] = ()) -> None:
         self.routes = tuple(routes)
-        self._by_source: dict[str, _Choice] = {}
+        self._by_source: dict[str, Choice] = {}
 
     @classmethod
     def compile(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "", sinks: Sinks = Sinks.EDGE) -> Router:
@@ -103,38 +106,39 @@ class Router:
 
         `source` comes from `message_source`, or is `TWIN_CHANGES`.
         """
-        choice = self._by_source.get(source)
-        if choice is None:
-            choice = self._choose(source)
-        return choice.route(message)
+        return self.choice(source).route(message)
 
-    def _choose(self, source: str) -> _Choice:
-        """What is to be asked about messages of a source."""
+    def choice(self, source: str) -> Choice:
+        """The routes that messages of a source may take, for those who have many of them."""
+        choice = self._by_source.get(source)
+        return self._choose(source) if choice is None else choice
+
+    def _choose(self, source: str) -> Choice:
         folded = source.lower()
-        choice = _Choice(tuple(compiled for compiled in self.routes if folded.startswith(compiled.route.prefix)))
+        choice = Choice(tuple(compiled for compiled in self.routes if folded.startswith(compiled.route.prefix)))
         if len(self._by_source) < _MOST_SOURCES:
             self._by_source[source] = choice
         return choice
 
 
-class _Choice:
+class Choice:
     """The routes of one source. A set of them is a number: bit n stands for route n.
 
     Where only application properties decide, the answer is remembered by their values.
     """
 
     def __init__(self, routes: tuple[CompiledRoute, ...]) -> None:
-        self.unconditional = 0
-        self.conditions: list[tuple[int, Evaluate]] = []
+        self._unconditional = 0
+        self._conditions: list[tuple[int, Evaluate]] = []
         self._asked = _asked(routes)
-        self._by_values: dict[tuple[str | None, ...], tuple[Destination, ...]] = {}
+        self._by_values: dict[_Values, tuple[Destination, ...]] = {}
         self._routes = routes
         self._decided: dict[int, tuple[Destination, ...]] = {}
         for at, compiled in enumerate(routes):
             if compiled.route.condition is None:
-                self.unconditional |= 1 << at
+                self._unconditional |= 1 << at
             else:
-                self.conditions.append((1 << at, compiled.route.condition.evaluate))
+                self._conditions.append((1 << at, compiled.route.condition.evaluate))
 
     def route(self, message: Message) -> tuple[Destination, ...]:
         """Where a message of the source goes."""
@@ -142,25 +146,28 @@ class _Choice:
         if asked is None:
             return self._decide(message)
         properties = fold_names(message.properties)
-        values = (properties.get(asked[0]),) if len(asked) == 1 else tuple([properties.get(name) for name in asked])
+        values = properties.get(asked[0]) if len(asked) == 1 else tuple([properties.get(name) for name in asked])
         decided = self._by_values.get(values)
-        if decided is None:
-            decided = self._decide(message)
-            if len(self._by_values) >= _MOST_VALUES:
-                self._by_values.clear()
-            if sum(len(value) for value in values if value) <= _LONGEST_VALUES:
-                self._by_values[values] = decided
+        return self._remember(message, values) if decided is None else decided
+
+    def _remember(self, message: Message, values: _Values) -> tuple[Destination, ...]:
+        decided = self._decide(message)
+        if len(self._by_values) >= _MOST_VALUES:
+            self._by_values.clear()
+        several = values if isinstance(values, tuple) else (values,)
+        if sum(len(value) for value in several if value) <= _LONGEST_VALUES:
+            self._by_values[values] = decided
         return decided
 
     def _decide(self, message: Message) -> tuple[Destination, ...]:
         facts = Facts(message)
-        holding = self.unconditional
-        for bit, evaluate in self.conditions:
+        holding = self._unconditional
+        for bit, evaluate in self._conditions:
             if evaluate(facts) is True:
                 holding |= bit
-        return self.destinations(holding)
+        return self._destinations(holding)
 
-    def destinations(self, holding: int) -> tuple[Destination, ...]:
+    def _destinations(self, holding: int) -> tuple[Destination, ...]:
         """Where the routes of a set lead; the same tuple every time, as long as it is remembered."""
         decided = self._decided.get(holding)
         if decided is None:

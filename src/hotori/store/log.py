@@ -47,8 +47,8 @@ class Log(Protocol):
         """What was found wrong with it since it was opened: entries that are lost, an end that a crash tore."""
         ...
 
-    def enter(self, data: bytes) -> Batch:
-        """Begin to append, with what else comes in this turn of the loop: the entry is the last one of the batch now.
+    def enter(self, entries: Sequence[bytes]) -> Batch:
+        """Begin to append, with what else comes in this turn of the loop: these are the last ones of the batch now.
 
         For those who have many in flight.
         """

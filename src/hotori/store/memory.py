@@ -87,16 +87,17 @@ class MemoryLog:
     def problems(self) -> Sequence[Problem]:
         return ()
 
-    def enter(self, data: bytes) -> Batch:
+    def enter(self, entries: Sequence[bytes]) -> Batch:
         self._check_open()
         batch = Batch()
-        batch.entries.append(data)
-        batch.settle(self.next, 1)
-        self._shelf.entries.append(Entry(self.next, bytes(data)))
+        batch.entries += entries
+        first = self.next
+        batch.settle(first, len(entries))
+        self._shelf.entries += [Entry(offset, bytes(data)) for offset, data in enumerate(entries, first)]
         return batch
 
     def submit(self, data: bytes) -> asyncio.Future[int]:
-        return self.enter(data).last()
+        return self.enter((data,)).last()
 
     async def append(self, data: bytes) -> int:
         return await self.submit(data)

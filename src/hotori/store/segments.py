@@ -106,19 +106,19 @@ class SegmentLog:
     def problems(self) -> tuple[Problem, ...]:
         return tuple(self._problems)
 
-    def enter(self, data: bytes) -> Batch:
-        if len(data) > LARGEST:
+    def enter(self, entries: Sequence[bytes]) -> Batch:
+        if max(map(len, entries), default=0) > LARGEST:
             raise ValueError(f"an entry holds at most {LARGEST} bytes")
         batch = self._gathering
         if batch is None:
             self._writer.check_open()
             batch = self._gathering = Batch()
             asyncio.get_running_loop().call_soon(self._hand_over)
-        batch.entries.append(data)
+        batch.entries += entries
         return batch
 
     def submit(self, data: bytes) -> asyncio.Future[int]:
-        return self.enter(data).last()
+        return self.enter((data,)).last()
 
     async def append(self, data: bytes) -> int:
         return await self.submit(data)
