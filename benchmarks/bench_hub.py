@@ -15,6 +15,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.clients import DEVICE, HUB_NAME, registration
+from hotori.cli.serving import calm_collector
 from hotori.hub.hub import Hub
 from hotori.hub.intake import RoutingIntake
 from hotori.hub.listener import serve_mqtt
@@ -63,6 +64,7 @@ async def serve(folder: Path, sinks: int) -> None:
     ports = {"plain": plain.sockets[0].getsockname()[1], "tls": tls.sockets[0].getsockname()[1]}
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    calm_collector()
     print(json.dumps(ports), flush=True)
     await stop.wait()
     plain.close()

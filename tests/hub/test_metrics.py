@@ -186,6 +186,6 @@ async def test_outputs_without_end_do_not_fill_the_memory() -> None:
     meters = Meters()
     stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     for number in range(5000):
-        meters.messages(CAMERA, [Message(b"", output=str(number))], stored)
+        meters.messages([Message(b"", sender=CAMERA, output=str(number))], stored)
     assert len(meters.received) + meters.others == 5000
     assert len(meters.received) <= 4096

@@ -28,11 +28,18 @@ class Answers:
 
     def add(self, turn: int, promise: Promise | None) -> None:
         """The next in order; None has nothing to wait for."""
+        self.expect(1)
         self.add_each([turn], promise)
 
+    def expect(self, count: int) -> None:
+        """So many more wait, and will be added in their time."""
+        self.waiting += count
+
     def add_each(self, turns: list[int], promise: Promise | None) -> None:
-        """The next ones in order, which have the same promise; the list is this object's from now on."""
-        self.waiting += len(turns)
+        """The next ones in order, expected before, which have the same promise; the list is kept."""
+        if self._closed:
+            _let_go(promise)
+            return
         groups = self._groups
         if not groups:
             groups.append((promise, turns))
@@ -46,8 +53,7 @@ class Answers:
         """The client has gone. What waits for room will be sent again by it: it waits no more."""
         self._closed = True
         for promise, _ in self._groups:
-            if isinstance(promise, Held):
-                promise.cancel()
+            _let_go(promise)
 
     def _go_on(self, _: object = None) -> None:
         groups = self._groups
@@ -66,3 +72,9 @@ def _answer(promise: Promise) -> Answer:
     if isinstance(promise, Batch):
         return promise.error or promise.first
     return outcome_of(promise)
+
+
+def _let_go(promise: Promise | None) -> None:
+    """Nobody waits for it any more."""
+    if isinstance(promise, Held):
+        promise.cancel()

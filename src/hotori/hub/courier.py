@@ -224,10 +224,8 @@ class Courier:
             return
         offsets = [item.offset for item in items]
         ids = self._session.ids_for(endpoint, offsets, out) if qos else [0] * len(items)
-        handovers = [
-            Handover(message, packet_id, item.attempts > 1)
-            for message, packet_id, item in zip(messages, ids, items, strict=True)
-        ]
+        again = [item.attempts > 1 for item in items]
+        handovers: list[Handover] = list(zip(messages, ids, again, strict=True))
         unsendable = self._head.deliver(endpoint, handovers)
         due = self._loop.time() + self._terms.patience
         for place, (packet_id, item) in enumerate(zip(ids, items, strict=True)):

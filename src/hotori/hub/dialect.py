@@ -90,6 +90,7 @@ class IotHubDialect:
         self.prefix = telemetry_prefix(identity)
         self._identity = identity
         self._places: dict[tuple[str, Identity | None], str] = {}
+        self._last: tuple[str, Identity | None, str] = "", None, ""
 
     def read(self, topic: str, payload: bytes) -> Said | None:
         match parse_client_topic(topic):
@@ -119,9 +120,11 @@ class IotHubDialect:
 
     def placed(self, endpoint: str, message: Message) -> str:
         sender, own = message.sender, bag_text(message)
-        place = self._places.get((endpoint, sender))
-        if place is None:
-            place = self._remember_place(endpoint, sender)
+        if endpoint == self._last[0] and sender is self._last[1]:
+            place = self._last[2]
+        else:
+            place = self._places.get((endpoint, sender)) or self._remember_place(endpoint, sender)
+            self._last = endpoint, sender, place
         return place + own if own or sender is None else place[:-1]
 
     def _remember_place(self, endpoint: str, sender: Identity | None) -> str:

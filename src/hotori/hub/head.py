@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import Protocol, TypeAlias
 
 from hotori.model.json import JsonObject
 from hotori.model.message import Message
@@ -44,14 +44,9 @@ class Ending(Enum):
     """Something failed here."""
 
 
-class Handover(NamedTuple):
-    """A message to be sent. With a packet id (not 0) its acknowledgement is awaited; `again` says that it was sent
-    before.
-    """
-
-    message: Message
-    packet_id: int
-    again: bool
+Handover: TypeAlias = tuple[Message, int, bool]
+"""A message to be sent, its packet id, and whether it was sent before. With an id (not 0) its acknowledgement is
+awaited."""
 
 
 class Head(Protocol):

@@ -25,6 +25,7 @@ from hotori.hub.queues import Queues, device_endpoint
 from hotori.hub.service_bound import ServiceBound
 from hotori.hub.sessions import Sessions
 from hotori.hub.takeovers import Takeovers
+from hotori.hub.turn import Turn
 from hotori.hub.twins import TwinChange, TwinGate, Twins
 from hotori.hub.visitors import Counter
 from hotori.hub.vouchers import Vouchers
@@ -81,6 +82,7 @@ class Hub:
         self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits, self.meters.refuse)
         self.connections: set[Closable] = set()
         self.flushes = Flushes()
+        self.turn = Turn(self._enter)
         self.counter: Counter | None = None
         """Who serves those that come to the same port and mean somebody else."""
         self.closed = False
@@ -109,13 +111,14 @@ class Hub:
         await self.queues.close()
 
     def enter(self, sender: Identity, message: Message) -> Promise:
-        """Begin to take a message of a client, which has its sender and time; done once it is durable."""
-        return self.enter_each(sender, (message,))[0][0]
+        """Begin to take a message of a client, which has its time; done once it is durable."""
+        assert message.sender == sender
+        self.turn.end()
+        return self._enter((message,))[0][0]
 
-    def enter_each(self, sender: Identity, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
-        """The same for what it said together: promises, each with how many of the messages it is for."""
+    def _enter(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
         promises = self.intake.enter_each(messages)
-        self.meters.messages(sender, messages, promises[-1][0])
+        self.meters.messages(messages, promises[-1][0])
         return promises
 
     def submit(self, sender: Identity, message: Message) -> asyncio.Future[int]:

@@ -13,7 +13,6 @@ from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.routing.endpoint import ModuleInput, Upstream
 from hotori.routing.router import Destination, Router
-from hotori.routing.source import message_source
 
 _MOST_PLANS = 4096
 _NOWHERE: tuple[Destination, ...] = ()
@@ -28,7 +27,7 @@ class Intake(Protocol):
         ...
 
     def enter_each(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
-        """Begin to take messages of one sender in this order: promises, each with how many of them it is for."""
+        """Begin to take messages in this order: promises, each with how many of them it is for."""
         ...
 
 
@@ -62,11 +61,12 @@ class RoutingIntake:
     def enter_each(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
         promises: list[tuple[Promise, int]] = []
         arrivals: list[Arrival] = []
-        output, route = messages[0].output, self.router.choice(message_source(messages[0])).route
-        way, deliveries = _NOWHERE, _NO_DELIVERIES
+        router, way, deliveries = self.router, _NOWHERE, _NO_DELIVERIES
+        sender, output, route = None, None, router.choice_of(messages[0]).route
         for message in messages:
-            if message.output != output:
-                output, route = message.output, self.router.choice(message_source(message)).route
+            if message.sender is not sender or message.output != output:
+                sender, output, way = message.sender, message.output, _NOWHERE
+                route = router.choice_of(message).route
             destinations = route(message)
             if destinations is not way:
                 way, deliveries = destinations, self._deliveries(destinations, message)

@@ -6,7 +6,6 @@ Sizes and times are observed for one message in 64: looking at each would cost m
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -21,7 +20,7 @@ _MOST_NAMES = 4096
 _MOST_CODES = 100
 _LONGEST_NAME = 256
 
-Speaker: TypeAlias = tuple[Identity, str | None]
+Speaker: TypeAlias = "tuple[Identity | None, str | None]"
 """Who sends a message, and by which output."""
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -52,17 +51,19 @@ class Meters:
         self.retries: dict[tuple[Identity, str], int] = {}
         self._until_sample = 1
 
-    def messages(self, sender: Identity, messages: Sequence[Message], promise: Promise) -> None:
+    def messages(self, messages: Sequence[Message], promise: Promise) -> None:
         """Messages came in together; the promise is done once the last of them is stored."""
-        if len(messages) == 1:
-            self._count((sender, messages[0].output), 1)
-        else:
-            for output, count in Counter([message.output for message in messages]).items():
-                self._count((sender, output), count)
+        received = self.received
+        for message in messages:
+            speaker = (message.sender, message.output)
+            if speaker in received:
+                received[speaker] += 1
+            else:
+                self._first(speaker)
         self._until_sample -= len(messages)
         if self._until_sample <= 0:
             self._until_sample = SAMPLED
-            self._sample(sender, messages[-1], promise)
+            self._sample(messages[-1], promise)
 
     def presence(self, identity: Identity, connected: bool) -> None:
         """A client came or went."""
@@ -107,16 +108,15 @@ class Meters:
         """Something has to be done again towards the hub above."""
         _count(self.retries, (identity, operation))
 
-    def _count(self, speaker: Speaker, count: int) -> None:
-        if speaker in self.received:
-            self.received[speaker] += count
-        elif len(self.received) < _MOST_NAMES:
-            self.received[speaker] = count
+    def _first(self, speaker: Speaker) -> None:
+        if len(self.received) < _MOST_NAMES:
+            self.received[speaker] = 1
         else:
-            self.others += count
+            self.others += 1
 
-    def _sample(self, sender: Identity, message: Message, promise: Promise) -> None:
-        _summary(self.sizes, sender).observe(len(message.body))
+    def _sample(self, message: Message, promise: Promise) -> None:
+        assert message.sender is not None, "a client said it"
+        _summary(self.sizes, message.sender).observe(len(message.body))
         when_settled(promise, partial(self._stored, time.perf_counter()))
 
     def _stored(self, began: float, _: Answer) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from hotori.hub.carrier import Carrier
 from hotori.hub.conversation import Conversation
 from hotori.hub.dialect import Dialect, granted
 from hotori.hub.head import Ending, Handover
-from hotori.hub.promise import Answer
+from hotori.hub.promise import Answer, Promise
 from hotori.hub.session import Session
 from hotori.model.json import JsonObject
 from hotori.model.message import MAX_SIZE, Message
@@ -84,43 +84,36 @@ class MqttHead:
 
     # What the client says
 
-    def take(self, packets: Iterable[Packet | Packet5]) -> None:
-        """What came together, in this order, up to a packet that ends the connection.
+    def take(self, packets: Sequence[Packet | Packet5]) -> None:
+        """What came together, in this order, up to a packet that ends the connection."""
+        acknowledged = [packet.packet_id for packet in packets if type(packet) is Puback]
+        if acknowledged:
+            self.conversation.acknowledged(acknowledged)
+        if len(acknowledged) < len(packets):
+            self._hear(packets)
 
-        Messages that follow one another are entered together.
-        """
-        prefix, begin, longest = self._prefix, len(self._prefix), MAX_SIZE
+    def _hear(self, packets: Sequence[Packet | Packet5]) -> None:
+        """All but acknowledgements. Messages that follow one another are taken together."""
+        prefix, begin = self._prefix, len(self._prefix)
         identity, now = self._identity, self.conversation.last_activity
         turns: list[int] = []
         messages: list[Message] = []
-        acknowledged: list[int] = []
-        for packet in packets:
-            if type(packet) is Publish:
-                topic, payload, qos, packet_id, retain, dup = packet
-                # What is short even if every character took four bytes need not be counted.
-                short = len(payload) + 4 * len(topic) <= longest
-                if short and qos < 2 and not retain and not dup and topic.startswith(prefix):
-                    try:
-                        bag, output = read_bag(topic[begin:])
-                    except MalformedBagError as error:
-                        self._enter(turns, messages)
-                        self._unreadable(error)
+        try:
+            for packet in packets:
+                if type(packet) is Publish and is_plain(packet) and packet.topic.startswith(prefix):
+                    bag, output = read_bag(packet.topic[begin:])
+                    messages.append(Message(packet.payload, bag, bag.system, identity, output, now))
+                    turns.append(packet.packet_id)
+                elif type(packet) is not Puback:
+                    self._enter(turns, messages)
+                    turns, messages = [], []
+                    self.other(packet)
+                    if self._gone:
                         return
-                    turns.append(packet_id)
-                    messages.append(Message(payload, bag, bag.system, identity, output, now))
-                    continue
-            elif type(packet) is Puback:
-                acknowledged.append(packet.packet_id)
-                continue
-            if messages:
-                self._enter(turns, messages)
-                turns, messages = [], []
-            self.other(packet)
-            if self._gone:
-                return
-        self._enter(turns, messages)
-        if acknowledged:
-            self.conversation.acknowledged(acknowledged)
+            self._enter(turns, messages)
+        except MalformedBagError as error:
+            self._enter(turns, messages)
+            self._unreadable(error)
 
     def other(self, packet: Packet | Packet5) -> None:
         """Anything that is neither a plain message nor PUBACK."""
@@ -208,22 +201,19 @@ class MqttHead:
         if packet.qos == 2 and not self._dialect.exactly_once:
             self._carrier.abort("it published at QoS 2 (contract 1.4)", Ending.RULE_BROKEN)
         elif packet.qos == 2 and packet.packet_id in self._session.received:
-            self._answers.add(-packet.packet_id, None)  # a repetition of what was taken already
+            self._answer_in_turn(-packet.packet_id, None)  # a repetition of what was taken already
         else:
             self._take_request(packet)
 
     def _enter(self, turns: list[int], messages: Sequence[Message]) -> None:
-        """Take messages, whose turns are answered when they are durable."""
-        if not messages:
-            return
-        promises = self._hub.enter_each(self._identity, messages)
-        if len(promises) == 1:
-            self._answers.add_each(turns, promises[0][0])
-            return
-        at = 0
-        for promise, count in promises:
-            self._answers.add_each(turns[at : at + count], promise)
-            at += count
+        """Take messages at the end of the hub's turn, and answer them when they are durable."""
+        if messages:
+            self._hub.turn.add(messages, self._answers, turns)
+
+    def _answer_in_turn(self, turn: int, promise: Promise | None) -> None:
+        """Answer behind all that was said before."""
+        self._hub.turn.end()
+        self._answers.add(turn, promise)
 
     def _unreadable(self, error: MalformedBagError) -> None:
         self._carrier.abort(f"a property bag cannot be read: {error}", Ending.RULE_BROKEN)
@@ -239,7 +229,7 @@ class MqttHead:
             why = f"a message of {message.size()} bytes is larger than {MAX_SIZE}"
             self._carrier.abort(why, Ending.TOO_LARGE)
             return
-        self._answers.add(_turn(packet), self._hub.enter(self._identity, message))
+        self._answer_in_turn(_turn(packet), self._hub.enter(self._identity, message))
 
     def _answer(self, turns: Sequence[int], answer: Answer) -> None:
         """Never before it is durable; where it cannot be, the client is to send it again, later."""
@@ -292,7 +282,7 @@ class MqttHead:
                 self._carrier.abort(why, Ending.NOT_ALLOWED)
                 return
         if packet.qos:
-            self._answers.add(_turn(packet), None)
+            self._answer_in_turn(_turn(packet), None)
 
     def _take_reply(self, rid: str, status: int, payload: bytes) -> None:
         try:
@@ -336,6 +326,13 @@ class MqttHead:
 
 
 _RETAINED = {"mqtt-retain": "true"}
+
+
+def is_plain(packet: Publish) -> bool:
+    """Whether a message has no flags to be kept, and is certainly no larger than it may be."""
+    topic, payload, qos, _, retain, dup = packet
+    # What is short even if every character took four bytes need not be counted.
+    return qos < 2 and not retain and not dup and len(payload) + 4 * len(topic) <= MAX_SIZE
 
 
 def _turn(packet: Publish) -> int:

@@ -47,6 +47,7 @@ SWEEP_SECONDS = 1800.0
 _REPLAY_BATCH = 512
 _READ_AHEAD = 32
 _LET_IN = 512
+_NO_RUN: Sequence[Message | None] = ()
 
 Arrival: TypeAlias = "tuple[Message, tuple[Delivery, ...]]"
 """A message, and where it goes."""
@@ -196,15 +197,20 @@ class Queues:
     def recent(self, items: Sequence[Item]) -> list[Message]:
         """The messages of the first items, as many as are at hand; `load_each` waits for others."""
         found: list[Message] = []
+        first, run = 0, _NO_RUN
         for item in items:
-            message = self._recent.get(item.offset)
+            offset = item.offset
+            if not first <= offset < first + len(run):
+                first, run = self._recent.run_at(offset)
+            message = run[offset - first] if offset - first < len(run) else self._logged(offset)
             if message is None:
-                data = self._log.recent(item.offset)
-                if data is None:
-                    break
-                message = decode_envelope(data)[0]
+                break
             found.append(message)
         return found
+
+    def _logged(self, offset: int) -> Message | None:
+        data = self._log.recent(offset)
+        return None if data is None else decode_envelope(data)[0]
 
     async def load(self, item: Item) -> Message | None:
         """The item's message; None where the disk has lost it."""

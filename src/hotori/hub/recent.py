@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 
 from hotori.model.message import Message
 
@@ -13,22 +13,33 @@ _OVERHEAD = 1024
 
 
 class Recent:
-    """Messages by their offsets in the log. Beyond a number of bytes the oldest go, as many as came in together."""
+    """Messages by their offsets in the log, in the runs in which they came in; the oldest go beyond so many bytes."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._messages: dict[int, Message | None] = {}
-        self._arrivals: deque[tuple[range, int]] = deque()
+        self._firsts: list[int] = []
+        self._runs: list[Sequence[Message | None]] = []
+        self._sizes: list[int] = []
         self._left = most_bytes
-        self.get: Callable[[int], Message | None] = self._messages.get
 
     def add(self, first: int, messages: Sequence[Message | None], size: int) -> None:
         """Messages in sequence that came in together, and how many bytes the log has of them."""
-        offsets, size = range(first, first + len(messages)), size + len(messages) * _OVERHEAD
-        self._messages.update(zip(offsets, messages, strict=True))
-        self._arrivals.append((offsets, size))
+        size += len(messages) * _OVERHEAD
+        self._firsts.append(first)
+        self._runs.append(messages)
+        self._sizes.append(size)
         self._left -= size
+        gone = 0
         while self._left < 0:
-            gone, size = self._arrivals.popleft()
-            self._left += size
-            for offset in gone:
-                del self._messages[offset]
+            self._left += self._sizes[gone]
+            gone += 1
+        del self._firsts[:gone], self._runs[:gone], self._sizes[:gone]
+
+    def get(self, offset: int) -> Message | None:
+        """The message at an offset, if it is here."""
+        first, run = self.run_at(offset)
+        return run[offset - first] if offset < first + len(run) else None
+
+    def run_at(self, offset: int) -> tuple[int, Sequence[Message | None]]:
+        """The run that an offset is in, and the first offset of it; an empty one where it is in none."""
+        at = bisect_right(self._firsts, offset) - 1
+        return (self._firsts[at], self._runs[at]) if at >= 0 else (offset, ())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import ItemsView, Iterator, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from hotori.model.identity import Identity
@@ -25,6 +25,8 @@ _TOPIC_SAFE = re.compile(r"[A-Za-z0-9_.~%=-]*")
 # What is remembered is bounded in number and in length, since it comes from strangers.
 _REMEMBERED_TEXT = 64
 _MOST_REMEMBERED = 4096
+_REMEMBERED_MIDDLE = 512
+_MOST_MIDDLES = 1024
 
 
 class MalformedBagError(ValueError):
@@ -103,22 +105,79 @@ class _System(Mapping[str, str]):
         return self._known
 
 
+class _Read(NamedTuple):
+    """What parts of a bag say together. `as_it_is`: each of them can stand in a topic as it came, and none is left out
+    or named twice.
+    """
+
+    properties: dict[str, str]
+    system: dict[str, str]
+    output: str | None
+    mixed_case: bool
+    as_it_is: bool
+
+
 def read_bag(text: str) -> tuple[Bag, str | None]:
     """The bag of a client, and the output it names: properties that a hub stamps are left out.
 
-    A slash at its end is not part of it (contract 1.5). Raises MalformedBagError.
+    Where bags differ from message to message, it is mostly at one of their ends (an id, a number, a time): what
+    stands between the first and the last part is remembered as a whole. A slash at the end is not part of the bag
+    (contract 1.5). Raises MalformedBagError.
     """
     if text[-1:] == "/":
         text = text[:-1]
+    first, _, rest = text.partition("&")
+    middle, _, last = rest.rpartition("&")
+    between = _middles.get(middle) or _read_middle(middle)
+    properties, system, output, mixed_case, as_it_is = between
+    if not as_it_is:
+        return _read_whole(text)
+    properties, own, expected = properties.copy(), text, len(properties) + len(system)
+    for part in (first, last) if rest else (first,):
+        place, name, value, safe = _parts.get(part) or _read_part(part)
+        if not safe or place > _OUTPUT or (place == _OUTPUT and part is not first):
+            return _read_whole(text)
+        if place == _OUTPUT:
+            output, own = value or None, rest
+            continue
+        if place == _SYSTEM:
+            system = {**system, name: value}
+        else:
+            properties[name] = value
+            mixed_case = mixed_case or place == _MIXED_CASE
+        expected += 1
+    if len(properties) + len(system) < expected:
+        return _read_whole(text)
+    return Bag(own, properties, system, None if mixed_case else properties), output
+
+
+def _read_whole(text: str) -> tuple[Bag, str | None]:
+    """Any bag, part by part."""
+    properties, system, output, mixed_case, as_it_is = _read_parts(text)
+    own = text if as_it_is else _text(properties, system)
+    return Bag(own, properties, system, None if mixed_case else properties), output
+
+
+def _read_middle(text: str) -> _Read:
+    read = _read_parts(text)
+    if len(text) <= _REMEMBERED_MIDDLE:
+        if len(_middles) >= _MOST_MIDDLES:
+            _middles.clear()
+        _middles[text] = read
+    return read
+
+
+def _read_parts(text: str) -> _Read:
     properties: dict[str, str] = {}
     system: dict[str, str] = {}
     output = None
     parts = text.split("&") if text else ()
-    as_it_is = mixed_case = 0
+    as_it_is = 0
+    mixed_case = False
     for part in parts:
         place, name, value, safe = _parts.get(part) or _read_part(part)
         if place <= _MIXED_CASE:
-            mixed_case = mixed_case or place
+            mixed_case = mixed_case or place == _MIXED_CASE
             properties[name] = value
             as_it_is += safe
         elif place == _SYSTEM:
@@ -126,10 +185,7 @@ def read_bag(text: str) -> tuple[Bag, str | None]:
             as_it_is += safe
         elif place == _OUTPUT:
             output = value or None
-    # A part that is left out, not safe, or named twice is one that is not there as it is.
-    if as_it_is < len(parts) or len(properties) + len(system) < as_it_is:
-        text = _text(properties, system)
-    return Bag(text, properties, system, None if mixed_case else properties), output
+    return _Read(properties, system, output, mixed_case, as_it_is == len(parts) == len(properties) + len(system))
 
 
 def decode_bag(text: str) -> dict[str, str]:
@@ -211,6 +267,7 @@ _Name: TypeAlias = tuple[int, str, bool]
 """The same of its name alone."""
 # Most parts of a bag are the same in every message, and of the others the names are: 0.1 us, 0.8 and 3.
 _parts: dict[str, _Part] = {}
+_middles: dict[str, _Read] = {}
 _names: dict[str, _Name] = {}
 
 

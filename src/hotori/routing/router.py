@@ -72,6 +72,7 @@ class Router:
     def __init__(self, routes: Iterable[CompiledRoute] = ()) -> None:
         self.routes = tuple(routes)
         self._by_source: dict[str, Choice] = {}
+        self._by_speaker: dict[tuple[str | None, str | None], Choice] = {}
 
     @classmethod
     def compile(cls, config: HubConfig | Mapping[str, RouteSpec], at: str = "", sinks: Sinks = Sinks.EDGE) -> Router:
@@ -112,6 +113,17 @@ class Router:
         """The routes that messages of a source may take, for those who have many of them."""
         choice = self._by_source.get(source)
         return self._choose(source) if choice is None else choice
+
+    def choice_of(self, message: Message) -> Choice:
+        """Those of a client's message: its sender's and output's."""
+        sender = message.sender
+        speaker = (sender.module if sender is not None else None, message.output)
+        choice = self._by_speaker.get(speaker)
+        if choice is None:
+            choice = self.choice(message_source(message))
+            if len(self._by_speaker) < _MOST_SOURCES:
+                self._by_speaker[speaker] = choice
+        return choice
 
     def _choose(self, source: str) -> Choice:
         folded = source.lower()

@@ -1,0 +1,59 @@
+"""What clients say in one turn of the loop, entered together when the turn ends.
+
+Two hundred devices that send a message each are one run of two hundred messages then: what has to be done once for a
+run is done once for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from hotori.hub.answers import Answers
+from hotori.hub.promise import Promise
+from hotori.model.message import Message
+
+Enter: TypeAlias = Callable[[Sequence[Message]], Sequence[tuple[Promise, int]]]
+
+
+class Turn:
+    """`enter` takes messages in their order, and answers with promises, each with how many of them it is for.
+
+    Whoever enters a message in another way ends the turn first, so that every client's messages keep their order.
+    """
+
+    def __init__(self, enter: Enter) -> None:
+        self._enter = enter
+        self._messages: list[Message] = []
+        self._parts: list[tuple[Answers, list[int]]] = []
+
+    def add(self, messages: Sequence[Message], answers: Answers, turns: list[int]) -> None:
+        """Have messages entered at the end of the turn, and their turns added to `answers`."""
+        if not self._messages:
+            asyncio.get_running_loop().call_soon(self.end)
+        self._messages += messages
+        answers.expect(len(turns))
+        self._parts.append((answers, turns))
+
+    def end(self) -> None:
+        """Enter what was added."""
+        if not self._messages:
+            return
+        messages, parts = self._messages, self._parts
+        self._messages, self._parts = [], []
+        promises = self._enter(messages)
+        if len(promises) == 1:
+            promise = promises[0][0]
+            for answers, turns in parts:
+                answers.add_each(turns, promise)
+        else:
+            _spread(parts, promises)
+
+
+def _spread(parts: Sequence[tuple[Answers, list[int]]], promises: Sequence[tuple[Promise, int]]) -> None:
+    """Add all turns, in order, to the answers that they are of, each with its message's promise."""
+    each = (promise for promise, count in promises for _ in range(count))
+    for answers, turns in parts:
+        for turn in turns:
+            answers.add_each([turn], next(each))
