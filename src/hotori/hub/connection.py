@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, cast
 
 from hotori.hub.credentials import Admission, Claim
@@ -35,18 +36,39 @@ MAX_PACKET = MAX_SIZE + 0xFFFF
 """The largest message, and the topic that its properties are also in."""
 MOST_UNREAD = 4 * 1024 * 1024
 """Bytes that may wait for a client that does not read; beyond them it is dropped."""
-_LONGEST_TIMER = 86400.0
 
 logger = logging.getLogger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """Waits for CONNECT, has it judged, and then hands packets to a head."""
+    """Waits for CONNECT, has it judged, and then hands packets to a head.
+
+    Ten thousand of them wait at a hub: there are slots instead of a dictionary, no timers (see `Watch`), and nothing is
+    kept that was needed only at the beginning.
+    """
+
+    __slots__ = (
+        "_address",
+        "_admitting",
+        "_decoder",
+        "_early",
+        "_expiry",
+        "_greeting",
+        "_head",
+        "_heard",
+        "_hub",
+        "_loop",
+        "_out",
+        "_reading",
+        "_silence",
+        "_transport",
+        "_writable",
+    )
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._loop = asyncio.get_running_loop()
-        self._greeting = Greeting(MAX_PACKET)
+        self._greeting: Greeting | None = Greeting(MAX_PACKET)
         self._decoder: Cutter[Packet | Packet5] | None = None
         self._head: MqttHead | None = None
         self._admitting: asyncio.Task[None] | None = None
@@ -56,8 +78,7 @@ class Connection(asyncio.Protocol):
         self._address = "?"
         self._heard = self._loop.time()
         self._silence = hub.connect_seconds
-        self._silence_timer: asyncio.TimerHandle | None = None
-        self._expiry_timer: asyncio.TimerHandle | None = None
+        self._expiry = math.inf
         self._writable = True
         self._reading = True
 
@@ -72,7 +93,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         self._hub.connections.add(self)
-        self._watch_silence()
+        self._hub.watch.add(self)
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
@@ -161,9 +182,6 @@ class Connection(asyncio.Protocol):
             return
         self._transport = None
         self._hub.connections.discard(self)
-        for timer in (self._silence_timer, self._expiry_timer):
-            if timer is not None:
-                timer.cancel()
         if self._admitting is not None and self._admitting is not asyncio.current_task():
             self._admitting.cancel()
         if self._head is not None:
@@ -172,7 +190,7 @@ class Connection(asyncio.Protocol):
 
     def _greet(self, data: bytes) -> None:
         """The first packet must be CONNECT [MQTT-3.1.0-1]; what follows waits until it is judged."""
-        if self._admitting is not None:
+        if self._admitting is not None or self._greeting is None:
             self._early += data
             return
         try:
@@ -182,6 +200,7 @@ class Connection(asyncio.Protocol):
             return
         if greeting is not None:
             connect, self._early = greeting
+            self._greeting = None
             self._admitting = asyncio.create_task(self._admit(connect))
 
     async def _admit(self, connect: Connect) -> None:
@@ -244,9 +263,7 @@ class Connection(asyncio.Protocol):
         sessions.release(identity, publish=connect.clean_session)
         dialect = dialect_for(claim.plain, identity)
         self.send(welcome(connect, present, dialect, MAX_PACKET, str(identity)))
-        self._silence = silence(connect)
-        self._watch_silence()
-        self._watch_expiry(admission.expiry)
+        self._silence, self._expiry = silence(connect), admission.expiry + CLOCK_SKEW
         self._decoder = decoder_for(connect, MAX_PACKET)
         self._head = head_class(connect)(self._hub, session, self, dialect, connect)
         self._admitting = None
@@ -265,25 +282,20 @@ class Connection(asyncio.Protocol):
         head.conversation.last_activity = self._hub.clock()
         head.take(packets)
 
-    def _watch_silence(self) -> None:
-        """Drop a client that is not heard of for too long; one that we ourselves keep waiting is excused."""
-        if self._silence_timer is not None:
-            self._silence_timer.cancel()
-        if self._busy():
-            self._heard = self._loop.time()
-        due = self._heard + self._silence
-        if due <= self._loop.time():
-            self.abort(f"nothing was heard of it for {self._silence:g} s", Ending.SILENT)
-        else:
-            self._silence_timer = self._loop.call_at(due, self._watch_silence)
+    def look(self, now: float, clock: float) -> bool:
+        """Drop a client that is not heard of for too long, and one whose credentials have ended (contract 1.2, 1.3).
 
-    def _watch_expiry(self, expiry: int) -> None:
-        """End the connection when its token does (contract 1.3), with the skew that was granted to it."""
-        left = expiry + CLOCK_SKEW - self._hub.clock()
-        if left <= 0:
+        One that we ourselves keep waiting is excused. Whether the connection still is.
+        """
+        if self._transport is None:
+            return False
+        if self._busy():
+            self._heard = now
+        if now >= self._heard + self._silence:
+            self.abort(f"nothing was heard of it for {self._silence:g} s", Ending.SILENT)
+        elif clock >= self._expiry:
             self.abort("its token has expired", Ending.EXPIRED)
-        else:
-            self._expiry_timer = self._loop.call_later(min(left, _LONGEST_TIMER), self._watch_expiry, expiry)
+        return self._transport is not None
 
     def _who(self) -> str:
         known = self._head.conversation.session.identity if self._head else "a client"

@@ -42,6 +42,22 @@ class Conversation:
     `most_out` is how many deliveries the client takes without acknowledging them.
     """
 
+    __slots__ = (
+        "_closed",
+        "_courier",
+        "_delay",
+        "_head",
+        "_hub",
+        "_last_words",
+        "_subscribing",
+        "_twin_requests",
+        "acknowledged",
+        "address",
+        "claim",
+        "last_activity",
+        "session",
+    )
+
     def __init__(
         self,
         hub: Hub,
@@ -61,8 +77,8 @@ class Conversation:
         self._head = head
         self._last_words, self._delay = last_words, delay
         # Two lines, since a twin may have to come from another hub first and subscriptions must not wait for that.
-        self.subscribing = Line(partial(head.end, "a subscription could not be kept", Ending.FAULT))
-        self._twin_requests = Line(partial(head.end, "a twin request failed", Ending.FAULT))
+        self._subscribing: Line | None = None
+        self._twin_requests: Line | None = None
         self._courier = self._send_courier(most_out)
         self.acknowledged: Callable[[Sequence[int]], None] = (
             self._courier.acknowledge if self._courier else _no_delivery
@@ -73,7 +89,26 @@ class Conversation:
     @property
     def waiting(self) -> int:
         """Requests that were not answered yet."""
-        return len(self.subscribing.waiting) + len(self._twin_requests.waiting)
+        return sum(len(line.waiting) for line in (self._subscribing, self._twin_requests) if line is not None)
+
+    @property
+    def subscribing(self) -> Line:
+        """Changes of what it subscribes to, one after the other."""
+        if self._subscribing is None:
+            self._subscribing = self._line("a subscription could not be kept")
+        return self._subscribing
+
+    @property
+    def _asking(self) -> Line:
+        if self._twin_requests is None:
+            self._twin_requests = self._line("a twin request failed")
+        return self._twin_requests
+
+    def _line(self, failure: str) -> Line:
+        line = Line(partial(self._head.end, failure, Ending.FAULT))
+        if self._closed:
+            line.close()
+        return line
 
     @property
     def closed(self) -> bool:
@@ -91,15 +126,15 @@ class Conversation:
 
     def ask_twin(self, request: str) -> None:
         """The client asks for its twin (contract 1.7)."""
-        self._twin_requests.add(partial(self._answer_twin, request))
+        self._asking.add(partial(self._answer_twin, request))
 
     def ask_desired(self) -> None:
         """The client wants to know all that is desired."""
-        self._twin_requests.add(self._tell_whole)
+        self._asking.add(self._tell_whole)
 
     def patch_reported(self, request: str, patch: bytes) -> None:
         """The client changes its reported properties; the patch is its text, unread (contract 1.7)."""
-        self._twin_requests.add(partial(self._patch_reported, request, patch))
+        self._asking.add(partial(self._patch_reported, request, patch))
 
     def answer(self, request: str, status: int, payload: bytes) -> None:
         """The client answers a method call. Raises ValueError where the answer is not JSON."""
@@ -126,8 +161,9 @@ class Conversation:
         if self._closed:
             return
         self._closed = True
-        self.subscribing.close()
-        self._twin_requests.close()
+        for line in (self._subscribing, self._twin_requests):
+            if line is not None:
+                line.close()
         if self._courier is not None:
             self._courier.close()
         self._hub.sessions.detach(self)

@@ -52,6 +52,23 @@ class Courier:
     `sent` is told, of one message in 64, its endpoint and after how many seconds it was acknowledged.
     """
 
+    __slots__ = (
+        "_clock",
+        "_closed",
+        "_group",
+        "_head",
+        "_loop",
+        "_out",
+        "_overdue",
+        "_queues",
+        "_reading",
+        "_round",
+        "_sent",
+        "_session",
+        "_terms",
+        "_window",
+    )
+
     def __init__(
         self,
         queues: Queues,
@@ -74,10 +91,10 @@ class Courier:
         self._overdue: asyncio.TimerHandle | None = None
         self._closed = False
         self._forget_settled()
-        queues.listen(group, lambda _: self.wake())
+        queues.listen(group, self.wake)
         self.wake()
 
-    def wake(self) -> None:
+    def wake(self, _: Queue | None = None) -> None:
         """Something may have become possible: a message, a subscription, room. It is done in one go, a little later."""
         if self._round is None and not self._closed:
             self._round = self._loop.call_soon(self._carry_all)

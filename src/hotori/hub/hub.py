@@ -29,6 +29,7 @@ from hotori.hub.turn import Turn
 from hotori.hub.twins import TwinChange, TwinGate, Twins
 from hotori.hub.visitors import Counter
 from hotori.hub.vouchers import Vouchers
+from hotori.hub.watch import Watch
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.message import Message
@@ -81,6 +82,7 @@ class Hub:
         self.methods = Methods(self.sessions, self.meters.method)
         self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits, self.meters.refuse)
         self.connections: set[Closable] = set()
+        self.watch = Watch(clock)
         self.flushes = Flushes()
         self.turn = Turn(self._enter)
         self.counter: Counter | None = None

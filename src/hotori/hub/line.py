@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 class Line:
     """Has a task only while there is work. `failed` is called, once, when work raises; the line then ends."""
 
+    __slots__ = ("_closed", "_failed", "_task", "waiting")
+
     def __init__(self, failed: Callable[[], None]) -> None:
         self._failed = failed
         self.waiting: list[Work] = []  # an empty deque takes 760 bytes, and every client has two of them

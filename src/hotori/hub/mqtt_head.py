@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace as replace_fields
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,21 @@ logger = logging.getLogger(__name__)
 class MqttHead:
     """One connection's, after admission."""
 
+    __slots__ = (
+        "_answers",
+        "_carrier",
+        "_connect",
+        "_dialect",
+        "_gone",
+        "_hub",
+        "_identity",
+        "_prefix",
+        "_room",
+        "_session",
+        "_wants",
+        "conversation",
+    )
+
     def __init__(self, hub: Hub, session: Session, carrier: Carrier, dialect: Dialect, connect: Connect) -> None:
         self._hub = hub
         self._identity = session.identity
@@ -64,7 +80,7 @@ class MqttHead:
         self._dialect = dialect
         self._prefix = dialect.prefix
         self._session = session
-        self._connect = connect
+        self._connect = replace_fields(connect, username=None, password=None)  # of no use any more
         self._wants: dict[str, int | None] = {}
         self._room = hub.queues.room
         self._gone = False
