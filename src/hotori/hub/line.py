@@ -19,7 +19,7 @@ class Line:
 
     def __init__(self, failed: Callable[[], None]) -> None:
         self._failed = failed
-        self.waiting: list[Work] = []  # an empty deque takes 760 bytes, and every client has two of them
+        self.waiting: list[Work] = []  # an empty deque takes 760 bytes
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 

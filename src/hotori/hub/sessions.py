@@ -87,6 +87,8 @@ class Sessions:
         self._waiting: dict[Identity, set[asyncio.Future[None]]] = {}
         self._held: dict[Identity, tuple[asyncio.TimerHandle, Callable[[], None]]] = {}
         self._keeping: dict[Identity, asyncio.Future[None]] = {}
+        self._on_disk: set[str] | None = None
+        """Who has a record: most clients have none, and the disk need not be asked each time one of them comes."""
 
     def connected(self, identity: Identity) -> bool:
         return identity in self._clients
@@ -121,7 +123,7 @@ class Sessions:
         self.disconnect(identity, "the identity was removed")
         self._sessions.pop(identity, None)
         self._presence.pop(identity, None)
-        await self._records.delete(COLLECTION, str(identity))
+        await self._drop(identity)
 
     async def callee(self, identity: Identity, timeout: float) -> Callee | None:
         """Who takes method calls for an identity; waits up to `timeout` seconds until it is there and subscribed."""
@@ -147,7 +149,7 @@ class Sessions:
             self._sessions[identity] = known
             return known, True
         self._sessions.pop(identity, None)
-        await self._records.delete(COLLECTION, str(identity))
+        await self._drop(identity)
         session = Session(identity, expiry)
         if expiry:
             session = self._sessions.setdefault(identity, session)
@@ -203,6 +205,8 @@ class Sessions:
             self.release(identity)
 
     async def _read(self, identity: Identity) -> Session | None:
+        if str(identity) not in await self._recorded():
+            return None
         record = await self._records.get(COLLECTION, str(identity))
         if record is None:
             return None
@@ -210,9 +214,24 @@ class Sessions:
         expiry = math.inf if kept.expiry is None else kept.expiry
         return Session(identity, expiry, kept.subscriptions, kept.identifiers, ends_at=kept.ends_at)
 
+    async def _recorded(self) -> set[str]:
+        if self._on_disk is None:
+            found = {record.key for record in await self._records.list(COLLECTION)}
+            if self._on_disk is None:  # somebody else may have read them meanwhile, and added to them
+                self._on_disk = found
+        return self._on_disk
+
+    async def _drop(self, identity: Identity) -> None:
+        """Take what is kept from the disk, where something is."""
+        name, recorded = str(identity), await self._recorded()
+        if name in recorded:
+            recorded.discard(name)
+            await self._records.delete(COLLECTION, name)
+
     async def _write(self, session: Session, subscriptions: Mapping[str, int], identifiers: Mapping[str, int]) -> None:
         expiry = None if session.expiry == math.inf else session.expiry
         kept = _Kept(dict(subscriptions), dict(identifiers), expiry, session.ends_at)
+        (await self._recorded()).add(str(session.identity))
         await self._records.put(COLLECTION, str(session.identity), msgspec.json.encode(kept))
 
     def _begin_to_end(self, session: Session) -> None:
@@ -221,7 +240,7 @@ class Sessions:
             return  # it was not to be kept, or another has its place
         if not session.expiry:
             del self._sessions[session.identity]
-            writing: Awaitable[object] = self._records.delete(COLLECTION, str(session.identity))
+            writing: Awaitable[object] = self._drop(session.identity)
         else:
             session.ends_at = self._clock() + session.expiry
             writing = self._write(session, session.subscriptions, session.identifiers)
