@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from collections.abc import Mapping
 
 import click
 
 from hotori import __version__
+
+# httpx has a command of its own, and loads rich and pygments for it with every import (4 MB, and a third of the time
+# that a command of ours takes to start). None is how the import system says that a module is not there; httpx then
+# goes without.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # documented, and not in the stubs
 
 # name -> (module, attribute, the line that `hotori --help` shows). Loaded only when used: start-up stays quick.
 COMMANDS: Mapping[str, tuple[str, str, str]] = {

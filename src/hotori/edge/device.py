@@ -53,7 +53,7 @@ from hotori.hub.vouchers import Vouchers
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import Json, JsonObject
 from hotori.model.secret import Secret
-from hotori.net.authority import Authority
+from hotori.net.certificates import Issuer
 from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http import HttpServer
 from hotori.net.live_certificate import DAY
@@ -99,7 +99,7 @@ class EdgeParts:
     records: Records
     queue_log: Log
     runtime: ModuleRuntime
-    authority: Authority
+    authority: Issuer
     architecture: str
     trust: TrustBundle = field(default_factory=TrustBundle)
     rules: EdgeRules = field(default_factory=EdgeRules)

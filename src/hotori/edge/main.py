@@ -27,7 +27,7 @@ from hotori.edge.trust_bundle import TrustBundle
 from hotori.images.image_store import ImageStore
 from hotori.model.json import JsonObject
 from hotori.net.address import is_loopback
-from hotori.net.authority import Authority
+from hotori.net.authority_apart import AuthorityApart
 from hotori.net.http import HttpServer
 from hotori.net.live_certificate import LiveCertificate
 from hotori.net.ports import port_owner
@@ -162,7 +162,7 @@ async def _open_parts(
         queue_log=queue_log,
         runtime=runtime,
         images=runtime,
-        authority=Authority.open(config.data / "authority"),
+        authority=AuthorityApart.open(config.data / "authority"),
         architecture=platform.machine(),
         trust=config.trust,
         rules=config.rules,

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from hotori.problems import Problem
 from hotori.problems.storage import FILE_UNREADABLE
 
@@ -21,6 +18,10 @@ class TrustBundle:
     @classmethod
     def read(cls, path: Path) -> TrustBundle:
         """From PEM, one or more. Raises `file-unreadable`."""
+        # Loaded only where there is such a file: see hub/client_certificate.
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding
+
         try:
             found = x509.load_pem_x509_certificates(path.read_bytes())
         except (OSError, ValueError) as error:

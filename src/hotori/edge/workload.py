@@ -13,13 +13,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -29,9 +25,12 @@ from hotori.edge.module_certificates import ModuleCertificates
 from hotori.model.json import JsonObject
 from hotori.model.sas import hmac_sha256
 from hotori.model.secret import Secret
-from hotori.net.authority import IssuedCertificate
+from hotori.net.certificates import IssuedCertificate
 from hotori.net.http_protocol import PEER_PROCESS
 from hotori.problems import Problem
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _log = logging.getLogger(__name__)
 API_VERSIONS = frozenset(
@@ -165,6 +164,8 @@ class WorkloadApi:
 
     async def _decrypt(self, request: Request) -> JSONResponse:
         body = await _body(request)
+        from cryptography.exceptions import InvalidTag
+
         cipher, nonce, context = self._cipher(request, body)
         try:
             plain = cipher.decrypt(nonce, _bytes(body, "ciphertext"), context)
@@ -174,11 +175,16 @@ class WorkloadApi:
 
     def _cipher(self, request: Request, body: dict[str, Any]) -> tuple[AESGCM, bytes, bytes]:
         """AES-256-GCM with a key for this module and generation alone. A vector may have any length: it is hashed."""
+        # Few modules encrypt, and the library is 12 MB: see hub/client_certificate.
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.ciphers import aead
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
         context = f"{self._module}/{request.path_params['generation']}".encode()
         key = HKDF(hashes.SHA256(), 32, salt=None, info=context).derive(self._sources.seal)
         digest = hashes.Hash(hashes.SHA256())
         digest.update(_bytes(body, "initializationVector"))
-        return AESGCM(key), digest.finalize()[:12], context
+        return aead.AESGCM(key), digest.finalize()[:12], context
 
 
 def _time(text: object) -> datetime | None:

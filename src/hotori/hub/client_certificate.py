@@ -10,10 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509.oid import NameOID
+if TYPE_CHECKING:
+    from cryptography import x509
+
+# The library is 12 MB of memory and is loaded with the first certificate that a client shows: where all clients have
+# keys, an edge device is a sixth smaller without it.
 
 _LONGEST_CHAIN = 8
 
@@ -33,6 +36,9 @@ class ClientCertificate:
         """None where there is no certificate, or none that can be read."""
         if not chain:
             return None
+        from cryptography import x509
+        from cryptography.x509.oid import NameOID
+
         try:
             leaf = x509.load_der_x509_certificate(chain[0])
             names = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -56,6 +62,8 @@ class ClientCertificate:
 
     def issued_under(self, authorities: Iterable[bytes], now: float) -> bool:
         """Whether signatures lead from it to one of the authorities (DER), all of them in force now."""
+        from cryptography import x509
+
         try:
             sent = [x509.load_der_x509_certificate(link) for link in self.chain]
         except ValueError:
@@ -67,6 +75,8 @@ class ClientCertificate:
 @lru_cache(maxsize=256)
 def load_certificate(der: bytes) -> x509.Certificate:
     """Raises ValueError."""
+    from cryptography import x509
+
     return x509.load_der_x509_certificate(der)
 
 
@@ -85,6 +95,8 @@ def _leads_to(
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate, now: datetime, below: int) -> bool:
     """`below` counts the authorities between the issuer and the client's own certificate."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
     if certificate.issuer != issuer.subject or not _may_sign(issuer, below):
         return False
     if not issuer.not_valid_before_utc <= now <= issuer.not_valid_after_utc:
@@ -98,6 +110,8 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate, now: dateti
 
 def _may_sign(certificate: x509.Certificate, below: int = 0) -> bool:
     """Whether it is an authority that may have `below` others under it."""
+    from cryptography import x509
+
     try:
         basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign

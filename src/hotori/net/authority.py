@@ -9,14 +9,11 @@ of sockets.
 from __future__ import annotations
 
 import errno
-import hashlib
 import ipaddress
 import os
-import ssl
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -26,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hotori.net.tls import server_context
+from hotori.net.certificates import IssuedCertificate, ServerCertificate
 from hotori.problems import Problem
 from hotori.problems.storage import DISK_FAILED, DISK_FULL, FILE_UNREADABLE
 
@@ -55,27 +52,6 @@ _NO_USE = {
     "encipher_only": False,
     "decipher_only": False,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedCertificate:
-    """The chain, leaf first, and the leaf's private key (PKCS#8), both PEM; when it ends."""
-
-    chain: bytes
-    key: bytes = field(repr=False)
-    expires: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ServerCertificate:
-    """Two PEM files: the chain (leaf first, then the root) and the leaf's private key (mode 0600)."""
-
-    cert_path: Path
-    key_path: Path
-
-    def context(self) -> ssl.SSLContext:
-        """For a listener. Raises `file-unreadable`."""
-        return server_context(self.cert_path, self.key_path)
 
 
 class Authority:
@@ -116,8 +92,7 @@ class Authority:
         their place.
         """
         wanted = _alternative_names(names)
-        stem = "server-" + hashlib.sha256("\n".join(sorted(set(names))).encode()).hexdigest()[:16]
-        issued = ServerCertificate(self._folder / f"{stem}.pem", self._folder / f"{stem}.key")
+        issued = ServerCertificate.kept(self._folder, names)
         if not self._serves(issued):
             key = ec.generate_private_key(ec.SECP256R1())
             leaf = self._sign_leaf(names[0], wanted, key, ExtendedKeyUsageOID.SERVER_AUTH, LEAF_LIFE)

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Self
 
-from hotori.net.authority import Authority
+from hotori.net.certificates import Issuer, ServerCertificate
 from hotori.problems import Problem
 
 DAY = 24 * 3600.0
@@ -22,7 +22,7 @@ class LiveCertificate:
     were made with; new ones see the new certificate.
     """
 
-    def __init__(self, authority: Authority, names: Sequence[str], look: float = DAY) -> None:
+    def __init__(self, authority: Issuer, names: Sequence[str], look: float = DAY) -> None:
         self._authority, self._names, self._look = authority, tuple(names), look
         self._issued = authority.issue_server(self._names)
         self._loaded = self._issued.cert_path.read_bytes()
@@ -37,7 +37,10 @@ class LiveCertificate:
 
     def renew(self) -> bool:
         """Take a new certificate into use if it is time; whether it was. Raises the problems of the disk."""
-        self._issued = self._authority.issue_server(self._names)
+        return self._take(self._authority.issue_server(self._names))
+
+    def _take(self, issued: ServerCertificate) -> bool:
+        self._issued = issued
         found = self._issued.cert_path.read_bytes()
         if found == self._loaded:
             return False
@@ -60,6 +63,7 @@ class LiveCertificate:
         while True:
             await asyncio.sleep(self._look)
             try:
-                self.renew()
+                # Not on the loop: a new one may be made by another process, which takes a while to start.
+                self._take(await asyncio.to_thread(self._authority.issue_server, self._names))
             except (Problem, OSError, ValueError) as error:
                 _log.error("the certificate of %s could not be renewed; it is tried again: %s", self._names[0], error)

@@ -6,6 +6,7 @@ The judgement looks nothing up and has no clock. All comparisons of signatures t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
@@ -14,13 +15,15 @@ from hotori.hub.credentials import Claim, Refusal, judge
 from hotori.hub.directory import Directory
 from hotori.hub.policies import Right
 from hotori.hub.policy_token import judge_policy
-from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.sas import SasToken
 from hotori.net.http_protocol import CLIENT_CERTIFICATES
 from hotori.problems import Problem, Words
 from hotori.problems.identity import TOKEN_REFUSED
 from hotori.problems.service import RIGHT_MISSING
+
+if TYPE_CHECKING:  # the parts of a cloud; an edge hub uses this module, too, and has no use for them
+    from hotori.hub.service_api.dependencies import ServiceDependencies
 
 _NO_TOKEN = Words(
     "the request has no Authorization header with a SharedAccessSignature",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
 
-from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.model.identity import Identity
 from hotori.model.json import Json, JsonObject
 from hotori.problems import Problem
 from hotori.problems.connections import MESSAGE_TOO_LARGE
 from hotori.problems.service import REQUEST_MALFORMED
+
+if TYPE_CHECKING:  # the parts of a cloud; an edge hub uses this module, too, and has no use for them
+    from hotori.hub.service_api.dependencies import ServiceDependencies
 
 MAX_BODY = 4 * 1024**2
 """The largest request body, in bytes."""

@@ -152,3 +152,9 @@ HANDLED = (
     TwinNotReadyError,
 )
 """What handlers may raise: the caller is told, and nothing is wrong with the hub."""
+
+
+def scope_error(problem: Problem) -> Response:
+    """`{"errorMessage"}` with the status of the problem, as what concerns scopes is answered (contract 11.2)."""
+    words = f"{problem.title()}. {problem.cause()}"
+    return json_answer({"errorMessage": words, "problem": problem.document()}, status_of(problem)[0])

@@ -21,8 +21,7 @@ from hotori.hub.scope_book import ScopeBook, module_entry, read_chain, scope_ent
 from hotori.hub.service_api.answer import JSON_TYPE, json_answer
 from hotori.hub.service_api.authorization import judge_own_token
 from hotori.hub.service_api.call import MAX_BODY, as_object, parse_json, read_body
-from hotori.hub.service_api.errors import translated
-from hotori.hub.service_api.scope import scope_error
+from hotori.hub.service_api.errors import scope_error, translated
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import JsonObject
 from hotori.model.sas import SasToken

@@ -14,7 +14,7 @@ from hotori.hub.removal import apply_change, remove_identity
 from hotori.hub.scope_book import MOST, module_entry, read_chain, scope_entry, scope_page, wanted_entry
 from hotori.hub.service_api.answer import json_answer, no_content
 from hotori.hub.service_api.call import Call
-from hotori.hub.service_api.errors import HANDLED, status_of, translated
+from hotori.hub.service_api.errors import HANDLED, scope_error, translated
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.problems import Problem
@@ -31,12 +31,6 @@ def answering(handler: Callable[[Call], Awaitable[Response]]) -> Callable[[Call]
             return scope_error(translated(error))
 
     return answer
-
-
-def scope_error(problem: Problem) -> Response:
-    """`{"errorMessage"}` with the status of the problem."""
-    words = f"{problem.title()}. {problem.cause()}"
-    return json_answer({"errorMessage": words, "problem": problem.document()}, status_of(problem)[0])
 
 
 async def list_target_scope(call: Call) -> Response:
