@@ -14,14 +14,6 @@ HEAVY = (
     "hotori.hub.provisioning",
     "hotori.cloud",
 )
-    "cryptography",
-    "rich",
-    "pygments",
-    "aiohttp",
-    "hotori.hub.rollouts",
-    "hotori.hub.provisioning",
-    "hotori.cloud",
-)
 """What a device that stands idle has no use for; together they are 20 MB."""
 
 

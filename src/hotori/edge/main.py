@@ -93,7 +93,7 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
         await stack.enter_async_context(cloud)
         images = await _image_gate(enrolment, stack)
         parts = await _open_parts(config, enrolment, runtime, stack)
-        certificate = LiveCertificate(parts.authority, _names(config), config.rules.certificates)
+        certificate = LiveCertificate(parts.authority, served_names(config), config.rules.certificates)
         await stack.enter_async_context(certificate)
         device = await EdgeDevice.make(parts, cloud, images)
 
@@ -195,8 +195,8 @@ def _announce(
         ready(parts.enrolment.connection.identity.device, hub)
 
 
-def _names(config: EdgeConfig) -> tuple[str, ...]:
-    """What the certificate is made out to: all that clients may dial."""
+def served_names(config: EdgeConfig) -> tuple[str, ...]:
+    """What the certificate is made out to: all that clients may dial. `listen` and `name` are settled."""
     local = _LOCAL_NAMES if is_loopback(config.listen) else ()
     containers = hub_names(config.name) if config.engine else ()
     return tuple(dict.fromkeys((config.name, config.listen, *local, *containers)))
