@@ -79,7 +79,9 @@ async def measure(size: Size = Size()) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="hotori-fleet-") as name:
         async with _field(Path(name), size) as field:
             images = [await _publish(field.cloud, Path(name), version) for version in (1, 2)]
+            print(f"{size.devices} devices are ready", flush=True)
             first = await _roll_out(field, "first", images[0], 1, None)
+            print(f"all run their module; {size.idle:g} s of peace", flush=True)
             async with field.cost() as so_far:
                 await asyncio.sleep(size.idle)
                 idle = so_far()
@@ -184,13 +186,13 @@ async def _roll_out(field: Field, name: str, image: str, version: int, strategy:
     async with service_client(field.cloud) as client, field.cost() as so_far, asyncio.timeout(_PATIENCE):
         configurations = ConfigurationClient(client)
         await configurations.create(name, document)
-        while await asyncio.to_thread(_asleep, version) < field.size.devices:
-            await asyncio.sleep(0.2)
-        done = so_far()
-        while strategy and (phase := (await configurations.rollout(name))["phase"]) != "complete":
-            assert phase == "rolling", phase
-            await asyncio.sleep(0.2)
-        return done
+        while await asyncio.to_thread(_asleep, version) < field.size.devices or strategy:
+            rollout = await configurations.rollout(name) if strategy else {"phase": "rolling"}
+            if rollout["phase"] == "complete":
+                break
+            assert rollout["phase"] == "rolling", rollout["reason"]
+            await asyncio.sleep(0.5)
+        return so_far()
 
 
 def _asleep(version: int) -> int:

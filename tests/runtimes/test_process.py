@@ -6,6 +6,7 @@ import asyncio
 import os
 import struct
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hotori.runtimes.local_image import PYTHON_LABEL
 from hotori.runtimes.module_runtime import ModuleLaunch, ModuleState
 from hotori.runtimes.process import ProcessRuntime
 from hotori.runtimes.process_mark import ProcessMark
+from hotori.runtimes.process_module import _Output
 from hotori.runtimes.program import elf_interpreter
 from hotori.testing.registry_server import TinyImages, registry_server
 from hotori.testing.runtime_suite import WAITS, RuntimeSuite, observed, until_logged, until_state
@@ -265,3 +267,36 @@ def test_the_runtime_works_on_uvloop(tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(scenario()) == b"ready\n"
+
+
+def test_closing_a_modules_output_leaves_alone_what_other_threads_have_open() -> None:
+    """uvloop's own pipe transports do not: they close a descriptor twice."""
+    faults: list[OSError] = []
+    done = threading.Event()
+
+    def open_and_close() -> None:
+        while not done.is_set():
+            descriptor = os.open("/dev/null", os.O_RDONLY)
+            try:
+                os.read(descriptor, 1)
+                os.close(descriptor)
+            except OSError as error:
+                faults.append(error)
+
+    async def outputs() -> None:
+        for _ in range(2000):
+            output, write_end = _Output.open()
+            os.close(write_end)
+            assert await output.reader.read() == b""
+            output.close()
+
+    threads = [threading.Thread(target=open_and_close) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        uvloop.run(outputs())
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert not faults

@@ -25,6 +25,7 @@ from hotori.runtimes.rotated_log import RotatedLog
 
 _PIPE_GRACE = 1.0
 """Seconds in which the last words of a module that ended are read, in case something else holds its output."""
+_PIECE = 1 << 16
 _NOT_FOUND, _NOT_STARTED = 127, 126
 _NOT_FOUND_KINDS = (MODULE_PROGRAM_MISSING,)
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -157,7 +158,7 @@ class ProcessModule:
         self, command: tuple[list[str], dict[str, str], Path]
     ) -> tuple[asyncio.subprocess.Process, _Output]:
         argv, env, working_dir = command
-        output, write_end = await _Output.open()
+        output, write_end = _Output.open()
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -191,7 +192,7 @@ class ProcessModule:
     async def _pump(self, reader: asyncio.StreamReader) -> None:
         """Keep what the module writes. Where the disk does not take it, it is lost; the module goes on."""
         failing = False
-        while piece := await reader.read(1 << 16):
+        while piece := await reader.read(_PIECE):
             self._pass_on(piece)
             try:
                 self._log.write(piece)
@@ -244,21 +245,37 @@ class ProcessModule:
 
 class _Output:
     """The read end of a module's output. It is no part of the process: a process that ended is then known at once,
-    whoever still holds the other end."""
+    whoever still holds the other end.
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport) -> None:
-        self.reader = reader
-        self._transport = transport
+    The descriptor is watched here, since uvloop's pipe transports close it twice: what a thread opened between the
+    two was closed, too.
+    """
+
+    def __init__(self, read_end: int) -> None:
+        self.reader = asyncio.StreamReader()
+        self._read_end = read_end
+        self._loop = asyncio.get_running_loop()
+        os.set_blocking(read_end, False)
+        self._loop.add_reader(read_end, self._take)
 
     @classmethod
-    async def open(cls) -> tuple[_Output, int]:
+    def open(cls) -> tuple[_Output, int]:
         """The output, and the descriptor that a module writes to."""
         read_end, write_end = os.pipe()
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", 0)
-        )
-        return cls(reader, transport), write_end
+        return cls(read_end), write_end
 
     def close(self) -> None:
-        self._transport.close()
+        self._loop.remove_reader(self._read_end)
+        os.close(self._read_end)
+
+    def _take(self) -> None:
+        """What is there, at most a piece; whoever reads it writes it away before the loop comes here again."""
+        try:
+            piece = os.read(self._read_end, _PIECE)
+        except BlockingIOError:
+            return
+        if piece:
+            self.reader.feed_data(piece)
+        else:
+            self._loop.remove_reader(self._read_end)
+            self.reader.feed_eof()
