@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import hub, main_job
+from benchmarks import agent, flat, fleet, hub, main_job
 from benchmarks.row import Benchmark, Row, table
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS: Mapping[str, Benchmark] = {
     "main-job": main_job.measure,
     "hub": hub.measure,
+    "agent": agent.measure,
+    "flat": flat.measure,
+    "fleet": fleet.measure,
 }
 
 

@@ -41,6 +41,8 @@ from hotori.testing.runtime_suite import WAITS
 DEVICE = "edge-1"
 _NETWORK = "azure-iot-edge"
 _PATIENCE = 120.0
+_CALM = 1.5
+"""Seconds between two manifests: a device asks its cloud for new identities once a second at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ async def _delays(both: Together, runtime: Runtime, count: int) -> list[float]:
                 await asyncio.sleep(0.01)
             found.append(started - accepted)
             await _told(client, f"m{number}")
+            await asyncio.sleep(_CALM)
     return found[1:]
 
 

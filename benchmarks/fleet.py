@@ -10,7 +10,7 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,11 +197,3 @@ async def _roll_out(field: Field, name: str, image: str, version: int, strategy:
 
 def _asleep(version: int) -> int:
     return running_commands(f"/sleep\0{_nap(version)}\0".encode())
-
-
-def is_possible() -> str:
-    """Why it cannot be measured here; empty where it can."""
-    return "" if BUSYBOX.exists() else f"there is no {BUSYBOX}; tools/system-packages installs it"
-
-
-ROWS: Sequence[str] = ("fleet-rollout-time", "fleet-rollout-cloud", "fleet-cloud-memory", "fleet-cloud-idle")

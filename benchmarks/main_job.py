@@ -94,12 +94,6 @@ def _pid(word: bytes, address: str) -> int:
     raise LookupError(f"no process has {word!r} in its command")
 
 
-def _resident_mb(pid: int) -> float:
-    """Megabytes of memory that a process holds."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024 / 1e6
-
-
 async def _cost_of_a_prediction(both: Together, address: str) -> float:
     """Processor seconds of the classifier's process for one picture, over BUSY of them."""
     await _sightings(both.cloud, 5, "latest")
@@ -116,7 +110,6 @@ async def measure() -> list[Row]:
         prepared = await asyncio.to_thread(_prepare, folder)
         cloud_address, edge_address = loopback_address(), loopback_address()
         async with together(folder, "edge-1", cloud_address, edge_address) as both:
-            idle = _resident_mb(_pid(b"edge", edge_address))
             await _deploy(both, prepared, CALM_INTERVAL)
             calm = (await _sightings(both.cloud, CALM + 5, "earliest"))[5:]
             pictures = await _pictures(both.cloud, calm)
@@ -133,6 +126,4 @@ async def measure() -> list[Row]:
             score.delay(0.99) * 1000, percentile(peer_delays, 0.99) * 1000, "ms", "<= 2.0"),
         Row("classified-per-core", "pictures classified a second and core, decoding included", "bare ONNX Runtime",
             1 / ours, 1 / bare_cost, "pictures/s", ">= 0.9"),
-        Row("edge-idle-memory", "memory of an edge process without modules: agent and hub", "the limit set for it",
-            idle, 60, "MB", "<= 1.0"),
     ]  # fmt: skip

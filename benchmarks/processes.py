@@ -33,18 +33,6 @@ def running_commands(ending: bytes) -> int:
     return sum(command.endswith(ending) for command in _commands())
 
 
-def pid_of(*words: bytes) -> int:
-    """The process of ours whose command line and environment have all these words. Raises LookupError."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
-        except OSError:
-            continue
-        if b"python" in command and words[0] in command and all(word in command + environment for word in words):
-            return int(process.name)
-    raise LookupError(f"no process has {words!r} in its command")
-
-
 def _commands() -> list[bytes]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
