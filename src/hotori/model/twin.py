@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,8 @@ MAX_KEY = 1024
 MAX_STRING = 4096
 MAX_SECTION = 32 * 1024
 MAX_TAGS = 8 * 1024
+_NOT_IN_KEYS = re.compile(r"[.$#\s\x00-\x1f\x7f-\x9f]")
+"""Beside the three marks: spaces, C0, delete and C1."""
 _INT_MIN, _INT_MAX = -4503599627370496, 4503599627370495
 
 
@@ -140,14 +143,9 @@ def _fault(depth: int, name: str, value: Json) -> str | None:
         return f"objects are nested deeper than {MAX_DEPTH} levels"
     if len(name.encode()) > MAX_KEY:
         return f"the key is longer than {MAX_KEY} bytes"
-    if any(character in ".$#" or character.isspace() or _is_control(character) for character in name):
+    if _NOT_IN_KEYS.search(name):
         return "the key has one of . $ #, a space or a control character"
     return _value_fault(value)
-
-
-def _is_control(character: str) -> bool:
-    """C0, delete and C1."""
-    return ord(character) < 32 or 127 <= ord(character) < 160
 
 
 def _value_fault(value: Json) -> str | None:
