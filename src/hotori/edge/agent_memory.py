@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from hotori.reconcile.restart import RestartState
 from hotori.store.records import Records
 
 _COLLECTION, _KEY = "agent", "memory"
+_STATE = tuple(each.name for each in fields(RestartState) if each.name != "fresh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,5 @@ class MemoryStore:
 
 
 def _kept(state: RestartState) -> dict[str, float]:
-    fields = asdict(state)
-    del fields["fresh"]
-    return fields
+    # Not `asdict`, which copies deeply: this is done for every module at every look.
+    return {name: getattr(state, name) for name in _STATE}
