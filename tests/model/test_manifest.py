@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hotori.model.log_config import LogConfig
 from hotori.model.manifest import (
     DEFAULT_TIME_TO_LIVE,
     LAST_IN_ORDER,
@@ -167,6 +168,10 @@ AT_HUB = "modulesContent/$edgeHub/properties.desired"
         (f"{AT_AGENT}/modules/camera/settings/createOptions", {"HostConfig": {}}, "JSON written as a text"),
         (f"{AT_AGENT}/modules/camera/settings/createOptions", "{", "the text is not JSON"),
         (f"{AT_AGENT}/modules/camera/settings/createOptions", "[]", "not a JSON object"),
+        (f"{AT_AGENT}/runtime/settings/loggingOptions", {"Type": "local"}, "JSON written as a text"),
+        (f"{AT_AGENT}/runtime/settings/loggingOptions", "{", "the text is not JSON"),
+        (f"{AT_AGENT}/runtime/settings/loggingOptions", "[]", "not a JSON object"),
+        (f"{AT_AGENT}/runtime/settings/loggingOptions", '{"Typ":"local"}', "there is no typ"),
         (f"{AT_HUB}/routes/plain", 3, "a route is a text, or an object"),
         (f"{AT_HUB}/routes/plain", None, "a route is a text, or an object"),
         (f"{AT_HUB}/routes/a b", "FROM /* INTO $upstream", "a route's name may not have"),
@@ -180,6 +185,37 @@ def test_a_fault_is_told_with_its_pointer(path: str, value: object, reason: str)
     assert problem.code == "manifest-malformed"
     assert reason in problem.values["reason"]
     assert problem.values["pointer"] in (f"/{path}", f"/{path.rpartition('/')[0]}", "/modulesContent")
+
+
+@pytest.mark.parametrize(
+    ("options", "place", "reason"),
+    [
+        ({}, "Type", "the name of a log driver"),
+        ({"Type": 1}, "Type", "the name of a log driver"),
+        ({"Type": "json-file", "Config": []}, "Config", "an object of texts"),
+        ({"Type": "json-file", "Config": {"max-file": 3}}, "Config", 'max-file must be a text, as "3"'),
+        ({"Type": "json-file", "Config": {"max-file": "0"}}, "Config", "a number from 1"),
+        ({"Type": "local", "Config": {"max-size": "ten"}}, "Config", 'a size such as "10m"'),
+    ],
+)
+def test_faults_of_the_logging_options_are_told_with_their_place(options: object, place: str, reason: str) -> None:
+    """Contract 3.2."""
+    at = f"{AT_AGENT}/runtime/settings/loggingOptions"
+    problem = refused(changed(MANIFEST, at, json.dumps(options)))
+    assert (problem.code, problem.values["pointer"]) == ("manifest-malformed", f"/{at}/{place}")
+    assert reason in problem.values["reason"]
+
+
+@pytest.mark.parametrize("text", ["", "null", None])
+def test_without_logging_options_the_engines_of_devices_keep_their_own(text: object) -> None:
+    document = changed(MANIFEST, f"{AT_AGENT}/runtime/settings/loggingOptions", text)
+    assert Manifest.parse(document).agent.logs is None
+
+
+def test_logging_options_are_read_in_any_case_and_for_any_driver() -> None:
+    options = '{"type":"syslog","config":{"syslog-address":"udp://198.51.100.1"}}'
+    document = changed(MANIFEST, f"{AT_AGENT}/runtime/settings/loggingOptions", options)
+    assert Manifest.parse(document).agent.logs == LogConfig("syslog", {"syslog-address": "udp://198.51.100.1"})
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 3, {}, {"content": 3}])

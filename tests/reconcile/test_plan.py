@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotori.model.manifest import PullPolicy, RestartPolicy, Status
+from hotori.model.log_config import LogConfig
+from hotori.model.manifest import ModuleSpec, PullPolicy, RestartPolicy, Status
 from hotori.reconcile.modules import DesiredModule, ObservedModule, ObservedState
 from hotori.reconcile.plan import Plan, plan
 from hotori.reconcile.restart import RestartRules, RestartState
@@ -54,6 +55,21 @@ def test_a_module_that_is_as_desired_is_left_alone_with_the_reason() -> None:
     assert made.steps == ()
     assert made.left_alone == {"camera": "running, as desired"}
     assert made.unchanged == ("camera",)
+
+
+def test_how_logs_are_kept_by_default_concerns_the_modules_that_do_not_say() -> None:
+    """Contract 3.2: loggingOptions are the default of createOptions."""
+    logs, own = LogConfig("local", {"max-size": "1m"}), {"Type": "syslog"}
+    silent, outspoken = (
+        ModuleSpec("silent", "r.example/silent:1", create_options={"HostConfig": {"Memory": 1}}),
+        ModuleSpec("outspoken", "r.example/outspoken:1", create_options={"HostConfig": {"LogConfig": own}}),
+    )
+    before, after = (
+        {spec.name: DesiredModule.resolve(spec, {}, each) for spec in (silent, outspoken)} for each in (None, logs)
+    )
+    assert after["silent"].create_options["HostConfig"] == {"Memory": 1, "LogConfig": logs.document()}
+    assert after["outspoken"] == before["outspoken"]
+    assert plan_for(list(after.values()), [observed(each) for each in before.values()]).to_replace == ("silent",)
 
 
 def test_only_the_status_differs_so_it_is_only_stopped() -> None:

@@ -103,6 +103,19 @@ class EngineSuite(RuntimeSuite):
         seen = await until_state(runtime, "tiny", ModuleState.FAILED)
         assert (seen.exit_code, seen.out_of_memory) == (137, True)
 
+    async def test_a_log_of_which_nobody_says_anything_is_rotated(
+        self, runtime: DockerRuntime, images: TinyImages, connection: Engine
+    ) -> None:
+        """FAILURES.md D19: three files of 10 MB, or as many as the engine keeps."""
+        words = 100 * "x"
+        await self.launch(runtime, await images.script(f"yes {words} | head -n 240000\n{WAITS}"))
+        await until_logged(runtime, "tiny", b"ready\n")
+        (container,) = await connection.get("containers/json")
+        path = Path((await connection.get(f"containers/{container['Id']}/json"))["LogPath"])
+        sizes = [each.stat().st_size for each in path.parent.glob(f"{path.name}*")]
+        assert max(sizes) < 10_100_000
+        assert sum(sizes) < 30_200_000
+
     async def test_a_terminal_in_a_module_hears_and_answers(self, runtime: DockerRuntime, images: TinyImages) -> None:
         await self.launch(runtime, await images.script(WAITS))
         await until_logged(runtime, "tiny", b"ready\n")

@@ -17,7 +17,7 @@ from hotori.runtimes.host import host_platform, host_python
 from hotori.runtimes.local_image import ImageConfig
 from hotori.runtimes.process_mark import ProcessMark
 from hotori.runtimes.program import elf_machine
-from hotori.runtimes.rotated_log import RotatedLog
+from hotori.runtimes.rotated_log import LogLimits, RotatedLog
 from hotori.testing.registry_server import write_files
 
 
@@ -67,6 +67,7 @@ def test_create_options_are_read_and_what_means_nothing_is_named() -> None:
                 "Binds": ["/host:/container:ro", "named:/data"],
                 "Mounts": [{"Type": "bind", "Source": "/a", "Target": "/b/"}, {"Type": "tmpfs", "Target": "/t"}],
                 "Privileged": True,
+                "LogConfig": {"Type": "journald", "Config": {"tag": "x"}},
             },
         },
     )
@@ -75,7 +76,7 @@ def test_create_options_are_read_and_what_means_nothing_is_named() -> None:
         command=("run",),
         working_dir="/work",
         binds={"/container": "/host", "/data": "named", "/b": "/a"},
-        ignored=("ExposedPorts", "HostConfig.Privileged"),
+        ignored=("ExposedPorts", "HostConfig.LogConfig", "HostConfig.Privileged"),
     )
 
 
@@ -92,6 +93,8 @@ def test_create_options_are_read_and_what_means_nothing_is_named() -> None:
         ({"HostConfig": {"Binds": ["/a:b"]}}, "/HostConfig/Binds/0"),
         ({"HostConfig": {"Binds": ["/a"]}}, "/HostConfig/Binds/0"),
         ({"HostConfig": {"Mounts": {}}}, None),
+        ({"HostConfig": {"LogConfig": "none"}}, "/HostConfig/LogConfig"),
+        ({"HostConfig": {"LogConfig": {"Config": {"max-file": 3}}}}, "/HostConfig/LogConfig/Config"),
         ({"HostConfig": {"Mounts": [{"Source": "/a"}]}}, "/HostConfig/Mounts/0"),
     ],
 )
@@ -117,21 +120,51 @@ def test_an_images_configuration_is_read_as_any_builder_writes_it() -> None:
 
 
 def test_a_log_keeps_within_its_cap_and_forgets_the_oldest(tmp_path: Path) -> None:
-    log = RotatedLog(tmp_path / "log", limit=100, keep=2)
+    log = RotatedLog(tmp_path / "log", LogLimits(100, 3))
     for number in range(100):
         log.write(f"line {number:03}\n".encode())
     kept = log.read().decode().splitlines()
     assert kept == [f"line {number:03}" for number in range(100 - len(kept), 100)]
     assert 200 < sum(path.stat().st_size for path in tmp_path.iterdir()) <= 300
     assert log.read(tail=2) == b"line 098\nline 099\n"
-    assert RotatedLog(tmp_path / "log", limit=100, keep=2).read(tail=1) == b"line 099\n"
+    assert RotatedLog(tmp_path / "log", LogLimits(100, 3)).read(tail=1) == b"line 099\n"
+
+
+def test_a_log_of_one_file_begins_anew_and_one_without_limit_never_does(tmp_path: Path) -> None:
+    single, endless = (
+        RotatedLog(tmp_path / "single", LogLimits(20, 1)),
+        RotatedLog(tmp_path / "endless", LogLimits(0, 1)),
+    )
+    for log in (single, endless):
+        for number in range(100):
+            log.write(f"line {number:03}\n".encode())
+    assert single.read() == b"line 098\nline 099\n"
+    assert len(endless.read().splitlines()) == 100
+
+
+@pytest.mark.parametrize(
+    ("config", "limits"),
+    [
+        (None, LogLimits(10_000_000, 3)),
+        ({}, LogLimits(10_000_000, 3)),
+        ({"Type": "json-file", "Config": {"max-size": "64k"}}, LogLimits(64_000, 1)),
+        ({"Type": "json-file", "Config": {"max-size": "1.5m", "max-file": "7"}}, LogLimits(1_500_000, 7)),
+        ({"Type": "json-file"}, LogLimits(0, 1)),
+        ({"Type": "json-file", "Config": {"max-size": "-1"}}, LogLimits(0, 1)),
+        ({"Type": "local"}, LogLimits(20_000_000, 5)),
+        ({"Type": "syslog", "Config": {"syslog-address": "udp://x"}}, LogLimits(10_000_000, 3)),
+    ],
+)
+def test_a_process_keeps_as_much_of_its_log_as_a_container_would(config: JsonObject | None, limits: LogLimits) -> None:
+    options = ProcessOptions.parse("camera", {"HostConfig": {"LogConfig": config}})
+    assert LogLimits.of(options.logs) == limits
 
 
 @given(st.lists(st.binary(max_size=60), max_size=30))
 def test_what_a_log_still_has_is_the_end_of_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
 ) -> None:
-    log = RotatedLog(tmp_path_factory.mktemp("log") / "log", limit=100, keep=1)
+    log = RotatedLog(tmp_path_factory.mktemp("log") / "log", LogLimits(100, 2))
     for piece in pieces:
         log.write(piece)
     assert b"".join(pieces).endswith(log.read())

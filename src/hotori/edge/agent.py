@@ -237,10 +237,11 @@ class Agent:
         """The desired modules whose identity is known; the cloud is asked for the others."""
         parts, resolved = self._parts, {}
         around = replace(parts.around, log_level=log_level_of_modules(self._current.config))
+        logs = self._current.config.logs if self._current.config else None
         for name, spec in self.specs.items():
             if registration := parts.scope.known(Identity(parts.around.device, name)):
                 env = module_environment(spec, around, registration.generation, parts.sockets.uri(name))
-                resolved[name] = DesiredModule.resolve(spec, env)
+                resolved[name] = DesiredModule.resolve(spec, env, logs)
         if resolved.keys() != self.specs.keys():
             parts.scope.want()
         return resolved

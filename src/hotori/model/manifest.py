@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from hotori.model.json import Json, JsonObject
+from hotori.model.log_config import LogConfig
 from hotori.model.secret import Secret
 from hotori.problems import Problem
 from hotori.problems.manifest import MANIFEST_MALFORMED, PLACEHOLDER_LEFT, SCHEMA_UNSUPPORTED
@@ -78,12 +79,14 @@ class RegistryCredential:
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """`$edgeAgent` desired: what runs. `agent_env` and `hub_env` are the system modules' own `env`."""
+    """`$edgeAgent` desired: what runs. `agent_env` and `hub_env` are the system modules' own `env`; `logs` is how logs
+    of modules are kept whose createOptions do not say."""
 
     modules: Mapping[str, ModuleSpec]
     credentials: tuple[RegistryCredential, ...] = ()
     agent_env: Mapping[str, str] = field(default_factory=dict)
     hub_env: Mapping[str, str] = field(default_factory=dict)
+    logs: LogConfig | None = None
 
     @property
     def pulls_first(self) -> bool:
@@ -106,6 +109,7 @@ class AgentConfig:
             ),
             agent_env=_system_env(desired, "edgeAgent", at),
             hub_env=_system_env(desired, "edgeHub", at),
+            logs=LogConfig.read(settings.get("loggingOptions"), f"{at}/runtime/settings/loggingOptions"),
         )
 
 

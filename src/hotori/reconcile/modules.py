@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hotori.model.json import JsonObject
+from hotori.model.log_config import LogConfig, with_log_config
 from hotori.model.manifest import LAST_IN_ORDER, ModuleSpec, PullPolicy, RestartPolicy, Status
 
 
@@ -32,14 +33,16 @@ class DesiredModule:
     startup_order: int = LAST_IN_ORDER
 
     @classmethod
-    def resolve(cls, spec: ModuleSpec, env: Mapping[str, str]) -> DesiredModule:
-        """The module that `spec` describes, run with the environment `env`."""
+    def resolve(cls, spec: ModuleSpec, env: Mapping[str, str], logs: LogConfig | None = None) -> DesiredModule:
+        """The module that `spec` describes, run with the environment `env`; its log is kept as `logs` says where it
+        does not say itself."""
+        options = with_log_config(spec.create_options, logs)
         return cls(
             name=spec.name,
             image=spec.image,
-            fingerprint=_fingerprint(spec, env),
+            fingerprint=_fingerprint(spec, env, options),
             env=env,
-            create_options=spec.create_options,
+            create_options=options,
             status=spec.status,
             restart_policy=spec.restart_policy,
             pull_policy=spec.pull_policy,
@@ -47,8 +50,8 @@ class DesiredModule:
         )
 
 
-def _fingerprint(spec: ModuleSpec, env: Mapping[str, str]) -> str:
-    parts = [spec.image, spec.version, dict(env), spec.create_options]
+def _fingerprint(spec: ModuleSpec, env: Mapping[str, str], options: JsonObject) -> str:
+    parts = [spec.image, spec.version, dict(env), options]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hotori.model.json import JsonObject
+from hotori.model.log_config import ROTATED
 from hotori.runtimes.local_image import split_env
 from hotori.runtimes.module_runtime import ModuleLaunch
 
@@ -22,7 +23,6 @@ DIGEST = "org.hotori.digest"
 FINGERPRINT = "org.hotori.fingerprint"
 SPEC = "org.hotori.spec"
 _CONTRACT_LABELS = {"net.azure-devices.edge.owner": "Microsoft.Azure.Devices.Edge.Agent"}
-_LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")
 
 
@@ -65,7 +65,7 @@ def container_spec(launch: ModuleLaunch, image: str, digest: str, host: Containe
     env = {**launch.env, **split_env(tuple(body.get("Env") or ()))}
     body["Env"] = [f"{name}={value}" for name, value in env.items()]
     settings["Binds"] = [*(settings.get("Binds") or ()), *(f"{path}:{path}:ro" for path in launch.folders)]
-    settings.setdefault("LogConfig", copy.deepcopy(_LOGS))
+    settings["LogConfig"] = settings.get("LogConfig") or ROTATED.document()
     # A port that is bound and not exposed is left out by engines without a word.
     bound: JsonObject = {port: {} for port in settings.get("PortBindings") or ()}
     if bound:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hotori.model.json import Json, JsonObject
+from hotori.model.log_config import ROTATED, LogConfig, option_fault
 from hotori.problems import Problem
 from hotori.problems.modules import CREATE_OPTIONS_INVALID
 from hotori.runtimes.local_image import split_env
@@ -20,6 +21,7 @@ class ProcessOptions:
     command: tuple[str, ...] | None = None
     working_dir: str | None = None
     binds: Mapping[str, str] = field(default_factory=dict)
+    logs: LogConfig = ROTATED
     ignored: tuple[str, ...] = ()
 
     @classmethod
@@ -35,13 +37,15 @@ class ProcessOptions:
         working_dir = options.get("WorkingDir")
         if working_dir is not None and not isinstance(working_dir, str):
             raise reader.fault("/WorkingDir", "a text is needed")
+        logs = reader.logs(host)
         return cls(
             env=split_env(reader.texts(options, "Env") or ()),
             entrypoint=reader.texts(options, "Entrypoint"),
             command=reader.texts(options, "Cmd"),
             working_dir=working_dir or None,
             binds=reader.binds(host),
-            ignored=_ignored(options, host),
+            logs=logs if logs.in_files else ROTATED,
+            ignored=_ignored(options, host, logs),
         )
 
 
@@ -59,6 +63,17 @@ class _Reader:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(str(item) for item in value)
         raise self.fault(f"{at}/{name}", f"a list of texts is needed, found {_type(value)}")
+
+    def logs(self, host: JsonObject) -> LogConfig:
+        """How the log is kept. Drivers that send it elsewhere need an engine."""
+        value = host.get("LogConfig") or {}
+        options = value.get("Config") or {} if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not isinstance(options, dict):
+            raise self.fault("/HostConfig/LogConfig", "an object with Type and Config is needed")
+        driver = str(value.get("Type") or ROTATED.driver)
+        if reason := option_fault(driver, options):
+            raise self.fault("/HostConfig/LogConfig/Config", reason)
+        return LogConfig(driver, {name: str(each) for name, each in options.items()}) if value else ROTATED
 
     def binds(self, host: JsonObject) -> dict[str, str]:
         found = {}
@@ -79,10 +94,11 @@ class _Reader:
         return found
 
 
-def _ignored(options: JsonObject, host: JsonObject) -> tuple[str, ...]:
+def _ignored(options: JsonObject, host: JsonObject, logs: LogConfig) -> tuple[str, ...]:
     known = {"Env", "Entrypoint", "Cmd", "WorkingDir", "HostConfig"}
     outer = [name for name in options if name not in known]
-    inner = [f"HostConfig.{name}" for name in host if name not in {"Binds", "Mounts"}]
+    taken = {"Binds", "Mounts", "LogConfig"} if logs.in_files else {"Binds", "Mounts"}
+    inner = [f"HostConfig.{name}" for name in host if name not in taken]
     return tuple(sorted((*outer, *inner)))
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from hotori.model.json import Json, JsonObject
+from hotori.model.log_config import option_fault
 from hotori.problems import Problem
 from hotori.problems.modules import CREATE_OPTIONS_INVALID
 
@@ -104,6 +105,15 @@ def _binds(value: Json) -> str | None:
     return None if bad is None else f"SOURCE:/path/in/container is needed, found {bad!r}"
 
 
+def _log_config(value: Json) -> str | None:
+    if not isinstance(value, dict):
+        return _object(value)
+    driver, options = value.get("Type") or "", value.get("Config")
+    if not isinstance(driver, str) or not isinstance(options, dict | None):
+        return "Type is to be a text, and Config an object of texts"
+    return option_fault(driver, options or {})
+
+
 def _is_bind(entry: str) -> bool:
     source, colon, rest = entry.partition(":")
     return bool(source and colon and rest.startswith("/"))
@@ -115,7 +125,6 @@ def _type(value: Json) -> str:
 
 
 _RESTART = MappingProxyType({"Name": _text, "MaximumRetryCount": _whole})
-_LOG = MappingProxyType({"Type": _text, "Config": _object})
 _HEALTH = MappingProxyType(
     {"Test": _texts, "Interval": _whole, "Timeout": _whole, "Retries": _whole, "StartPeriod": _whole}
 )
@@ -137,7 +146,7 @@ _HOST = MappingProxyType(
         "GroupAdd": _texts,
         "Init": _flag,
         "IpcMode": _text,
-        "LogConfig": _LOG,
+        "LogConfig": _log_config,
         "Memory": _whole,
         "MemorySwap": _whole,
         "Mounts": _objects,

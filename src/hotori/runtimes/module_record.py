@@ -12,6 +12,7 @@ import msgspec
 
 from hotori.runtimes.module_runtime import ModuleObservation, ModuleState
 from hotori.runtimes.process_mark import ProcessMark
+from hotori.runtimes.rotated_log import LogLimits
 
 _FILE = "module.json"
 
@@ -28,6 +29,7 @@ class ModuleRecord:
     env: Mapping[str, str] = field(repr=False)
     working_dir: str
     binds: Mapping[str, str]
+    log: LogLimits = field(default_factory=LogLimits)
     state: ModuleState = ModuleState.CREATED
     exit_code: int = 0
     started_at: float = 0.0

@@ -34,6 +34,7 @@ from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, Modu
 from hotori.runtimes.process_module import ProcessModule
 from hotori.runtimes.process_tree import belongs
 from hotori.runtimes.process_usage import group_usage
+from hotori.runtimes.rotated_log import LogLimits
 
 _GRACE = 10.0
 _log = logging.getLogger(__name__)
@@ -191,6 +192,7 @@ class ProcessRuntime:
             env={**config.env, **launch.env, **options.env},
             working_dir=options.working_dir or config.working_dir,
             binds={target: str(self._bind_source(source)) for target, source in options.binds.items()},
+            log=LogLimits.of(options.logs),
         )
 
     def _check_image(self, reference: ImageReference, image: LocalImage) -> None:
@@ -207,13 +209,11 @@ class ProcessRuntime:
 
 
 def _same(existing: ModuleRecord, wanted: ModuleRecord) -> bool:
-    return (existing.fingerprint, existing.image_digest, existing.argv, existing.env, existing.binds) == (
-        wanted.fingerprint,
-        wanted.image_digest,
-        wanted.argv,
-        wanted.env,
-        wanted.binds,
-    )
+    return _made_from(existing) == _made_from(wanted)
+
+
+def _made_from(record: ModuleRecord) -> tuple[object, ...]:
+    return record.fingerprint, record.image_digest, record.argv, record.env, record.binds, record.log
 
 
 def _furnish(folder: Path, rootfs: Path, record: ModuleRecord) -> None:

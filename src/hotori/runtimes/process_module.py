@@ -52,7 +52,7 @@ class ProcessModule:
         self._folder = folder
         self._host = host
         self._clock = clock
-        self._log = RotatedLog(folder / "log")
+        self._log = RotatedLog(folder / "log", record.log)
         self._verb = asyncio.Lock()
         self._writing = asyncio.Lock()
         self._stopping = False

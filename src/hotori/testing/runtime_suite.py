@@ -228,6 +228,16 @@ class RuntimeSuite:
         assert await runtime.logs("tiny", tail=1) == log[-1]
         assert await runtime.logs("tiny", tail=0) == b""
 
+    async def test_a_log_is_kept_within_the_size_that_the_options_give(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        config: JsonObject = {"Type": "json-file", "Config": {"max-size": "20k", "max-file": "2"}}
+        image = await images.script("seq 10000 20000\n" + WAITS)
+        await self.launch(runtime, image, {"HostConfig": {"LogConfig": config}})
+        log = await until_logged(runtime, "tiny", b"20000\nready\n")
+        assert log.endswith(b"ready\n")
+        assert len(log) < 40_000 < len(b"12345\n") * 10_001
+
     async def test_logs_of_a_module_that_is_not_there_are_a_problem(self, runtime: ModuleRuntime) -> None:
         with pytest.raises(Problem) as caught:
             await runtime.logs("nobody")
