@@ -15,6 +15,7 @@ import pytest
 
 from hotori.images.image import Layer
 from hotori.images.image_files import ImageFiles
+from hotori.images.image_sizes import RegistrySizes
 from hotori.images.registry import registry_app
 from hotori.model.image_reference import ImageReference
 from hotori.model.json import JsonObject
@@ -26,6 +27,8 @@ from hotori.net.ports import bind, port_owner
 from hotori.problems import Problem
 from hotori.runtimes.docker import DockerRuntime, DockerSettings
 from hotori.runtimes.engine import Engine
+from hotori.runtimes.engine_shelf import EngineShelf
+from hotori.runtimes.image_shelf import bytes_needed
 from hotori.runtimes.module_runtime import Health, ModuleLaunch, ModuleObservation, ModuleState
 from hotori.testing.engines import TestEngine, dockerd
 from hotori.testing.registry_server import TinyImages, registry_server
@@ -144,6 +147,27 @@ class EngineSuite(RuntimeSuite):
         await runtime.remove_image(held.identifier)
         await runtime.remove_image(held.identifier)
         assert held.identifier not in [found.identifier for found in await runtime.images()]
+
+    async def test_what_an_image_still_needs_is_known_before_it_is_fetched(
+        self, runtime: DockerRuntime, images: TinyImages, connection: Engine, engine: TestEngine
+    ) -> None:
+        """FAILURES.md D19. Layers that another image has brought are not counted."""
+        shelf, sizes = EngineShelf(connection), RegistrySizes()
+        first = await images.script(WAITS, name="first", more={"big": bytes(3_000_000)})
+        second = await images.script(WAITS, name="second", more={"big": bytes(4_000_000)})
+        both = await sizes.missing(first, None, shelf)
+        digest = await runtime.pull(first, None)
+        own = await sizes.missing(second, None, shelf)
+        disk = await shelf.disk()
+        assert (len(both), len(own)) == (2, 1)
+        assert 3_000_000 < bytes_needed(both[1:]) < 3_100_000
+        assert 4_000_000 < bytes_needed(own) < 4_100_000
+        assert await sizes.missing(first, None, shelf) == ()
+        assert await shelf.holds(first.pinned(digest))
+        assert not await shelf.holds(second.pinned("sha256:" + 64 * "0"))
+        assert disk is not None
+        assert disk.path.is_relative_to(engine.folder)
+        assert 0 < disk.free < disk.total
 
     async def test_a_second_network_is_joined_before_the_module_starts(
         self, runtime: DockerRuntime, images: TinyImages, connection: Engine

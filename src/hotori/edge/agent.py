@@ -14,6 +14,7 @@ from hotori.edge.deployment import FAILED, OK, Deployment, DeploymentStore, Judg
 from hotori.edge.endings import Endings
 from hotori.edge.health import health_problems, observe
 from hotori.edge.image_collector import ImageCollector
+from hotori.edge.image_room import ImageRoom, ImageSizes, RoomParts
 from hotori.edge.log_levels import log_level_of_modules, set_log_levels
 from hotori.edge.module_environment import Surroundings, module_environment
 from hotori.edge.performer import Outcome, Performer
@@ -25,7 +26,8 @@ from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.manifest import AgentConfig, ModuleSpec, RegistryCredential
 from hotori.problems import Problem
-from hotori.problems.module_ends import MODULE_RESTARTING
+from hotori.problems.images import IMAGE_EXCEEDS_DISK
+from hotori.problems.module_ends import MODULE_DISK_FULL, MODULE_RESTARTING
 from hotori.problems.storage import DISK_FULL
 from hotori.reconcile.image_policy import ImageRules
 from hotori.reconcile.modules import DesiredModule, ObservedState
@@ -35,10 +37,12 @@ from hotori.reconcile.runtime_status import RuntimeStatus, runtime_status
 from hotori.reconcile.steps import StartModule
 from hotori.reconcile.verdict import Bucket, Verdict
 from hotori.runtimes.held_image import ImageHolder
+from hotori.runtimes.image_shelf import ImageShelf
 from hotori.runtimes.module_runtime import ModuleObservation, ModuleRuntime, ModuleState
 
 _log = logging.getLogger(__name__)
 _LOOK = 2.0
+_DISK_KINDS = (DISK_FULL, MODULE_DISK_FULL, IMAGE_EXCEEDS_DISK)
 
 
 class Scope(Protocol):
@@ -81,6 +85,9 @@ class AgentParts:
     image_rules: ImageRules = field(default_factory=ImageRules)
     images: ImageHolder | None = None
     """None leaves images alone."""
+    shelf: ImageShelf | None = None
+    sizes: ImageSizes | None = None
+    """With both, an image is only fetched where it fits."""
     limits: CallLimits = field(default_factory=CallLimits)
     look: float = _LOOK
     credentials: tuple[RegistryCredential, ...] = ()
@@ -100,6 +107,7 @@ class Agent:
         self._parts, self._publish = parts, publish
         self._memory = AgentMemory()
         self._collector: ImageCollector | None = None
+        self._room = self._make_room()
         self._runtime = WatchedRuntime(parts.runtime, parts.limits)
         self._performer = Performer(self._runtime, self._done)
         self._endings = Endings(self._runtime, settled=parts.rules.unit, found=self._memory.endings)
@@ -194,7 +202,8 @@ class Agent:
         await self._endings.look(observations.values(), now)
         made = self._plan(desired, observations, stale, now)
         folders = {name: self._parts.sockets.folder(name) for name in desired}
-        self._performer.begin(made, Orders(desired, self._credentials(), folders, self._pulls_first))
+        room = self._room.held if self._room else None
+        self._performer.begin(made, Orders(desired, self._credentials(), folders, self._pulls_first, room))
         self._verdicts |= made.verdicts
         self._report(made, observations)
         if self._collector:
@@ -273,12 +282,25 @@ class Agent:
     ) -> None:
         """Remember whose images are ours, and look through them while nothing else is to be done."""
         seen = {name for observation in observations for name in (observation.image, observation.image_digest)}
-        needed = frozenset(spec.image for spec in self.specs.values())
+        needed = self._needed()
         self._memory.images.known |= needed | (seen - {""})
         if self._judged == Judgement(self._current.version, OK):
             self._memory.images.good = set(needed)
         if not made.steps and not self._performer.busy:
             collector.begin(needed, now)
+
+    def _needed(self) -> frozenset[str]:
+        return frozenset(spec.image for spec in self.specs.values())
+
+    def _make_room(self) -> ImageRoom | None:
+        parts = self._parts
+        if parts.shelf is None or parts.sizes is None:
+            return None
+        return ImageRoom(RoomParts(parts.shelf, parts.sizes, parts.images, self._free_images))
+
+    async def _free_images(self) -> None:
+        if self._collector:
+            await self._collector.free(self._needed(), self._parts.clock())
 
     def _credentials(self) -> tuple[RegistryCredential, ...]:
         config: AgentConfig | None = self._current.config
@@ -292,7 +314,7 @@ class Agent:
         if outcome.problem:
             self._memory.failures[name] = Failure(outcome.problem, isinstance(outcome.step, StartModule))
             memory = memory.step_failed(now)
-            if self._collector and outcome.problem.kind is DISK_FULL:
+            if self._collector and outcome.problem.kind in _DISK_KINDS:
                 self._collector.urgent = True
         else:
             if isinstance(outcome.step, StartModule) and outcome.step.restart:

@@ -23,6 +23,7 @@ from hotori.edge.deployment import DeploymentStore
 from hotori.edge.enrolment import EnrolmentFile
 from hotori.edge.hub_methods import HubMethods
 from hotori.edge.hub_settings import Clients, HubSettings, hub_report
+from hotori.edge.image_room import ImageSizes
 from hotori.edge.listeners import EdgeListeners
 from hotori.edge.module_certificates import ModuleCertificates
 from hotori.edge.module_details import module_details
@@ -61,6 +62,7 @@ from hotori.net.tls import ServesTls, client_context
 from hotori.reconcile.image_policy import ImageRules
 from hotori.reconcile.restart import RestartRules
 from hotori.runtimes.held_image import ImageHolder
+from hotori.runtimes.image_shelf import ImageShelf
 from hotori.runtimes.module_runtime import ModuleRuntime
 from hotori.sdk.endpoint import Endpoint
 from hotori.store.log import Log
@@ -90,7 +92,8 @@ class EdgeRules:
 @dataclass(frozen=True, slots=True)
 class EdgeParts:
     """What a device is made of. `name` is what modules dial; `queue_log` keeps the hub's messages;
-    `images` is where unused images are removed, if anywhere; `trust` has the authorities whose certificates devices
+    `images` is where unused images are removed, if anywhere; `shelf` is where they are kept and `sizes` tells how large
+    they are, so that only what fits is fetched; `trust` has the authorities whose certificates devices
     behind this one may show (contract 1.3)."""
 
     data: Path
@@ -104,6 +107,8 @@ class EdgeParts:
     trust: TrustBundle = field(default_factory=TrustBundle)
     rules: EdgeRules = field(default_factory=EdgeRules)
     images: ImageHolder | None = None
+    shelf: ImageShelf | None = None
+    sizes: ImageSizes | None = None
     clock: Callable[[], float] = time.time
 
 
@@ -258,6 +263,8 @@ class EdgeDevice:
             rules=parts.rules.restart,
             look=parts.rules.look,
             images=parts.images,
+            shelf=parts.shelf,
+            sizes=parts.sizes,
             image_rules=parts.rules.images,
             credentials=parts.enrolment.registries,
             stepped=self._agent_meters.stepped,

@@ -53,6 +53,13 @@ class ImageCollector:
         if self._is_due(needed, now) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._guarded(needed, now), name="look through the images")
 
+    async def free(self, needed: frozenset[str], now: float) -> None:
+        """Remove all that no module needs, now, since room is wanted. Raises what the runtime says."""
+        if self._task:
+            await asyncio.wait([self._task])
+        self.urgent = True
+        await self.collect(needed, now)
+
     async def close(self) -> None:
         if self._task:
             self._task.cancel()

@@ -24,6 +24,7 @@ from hotori.edge.membership import settle
 from hotori.edge.metrics import MetricsListener, metrics_app
 from hotori.edge.module_engine import ModuleEngine, hub_address, hub_names
 from hotori.edge.trust_bundle import TrustBundle
+from hotori.images.image_sizes import RegistrySizes
 from hotori.images.image_store import ImageStore
 from hotori.model.json import JsonObject
 from hotori.net.address import is_loopback
@@ -33,6 +34,7 @@ from hotori.net.live_certificate import LiveCertificate
 from hotori.net.ports import port_owner
 from hotori.net.tls import client_context
 from hotori.runtimes.held_image import ImageHolder
+from hotori.runtimes.image_shelf import ImageShelf
 from hotori.runtimes.module_runtime import ModuleRuntime
 from hotori.runtimes.process import ProcessRuntime
 from hotori.sdk.connection_file import FILE_NAME, HubAddress, write_private
@@ -41,11 +43,20 @@ from hotori.store.segments import SegmentLog
 from hotori.store.sqlite import SqliteRecords
 
 _log = logging.getLogger(__name__)
+_CA = "cloud-ca.pem"
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 class _Runtime(ModuleRuntime, ImageHolder, Protocol):
     """What each of the runtimes here can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Modules:
+    """What runs modules, and where their images are kept."""
+
+    runtime: _Runtime
+    shelf: ImageShelf
 
 
 Ready: TypeAlias = Callable[[str, HubAddress], None]
@@ -84,7 +95,7 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
     async with AsyncExitStack() as stack:
         stack.enter_context(DataFolder(config.data))
         enrolment = settle(config.data, config.enrolment, config.parent)
-        runtime, config = await _open_runtime(config, enrolment, stack)
+        modules, config = await _open_runtime(config, enrolment, stack)
         ahead = config.engine is not None
         listeners = bind_all(config.listen, config.mqtt_port, config.https_port, ahead=ahead)
         stack.callback(listeners.close)
@@ -92,7 +103,7 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
         cloud = CloudApi(enrolment.above, enrolment.connection.host, client_context(enrolment.trusted))
         await stack.enter_async_context(cloud)
         images = await _image_gate(enrolment, stack)
-        parts = await _open_parts(config, enrolment, runtime, stack)
+        parts = await _open_parts(config, enrolment, modules, stack)
         certificate = LiveCertificate(parts.authority, served_names(config), config.rules.certificates)
         await stack.enter_async_context(certificate)
         device = await EdgeDevice.make(parts, cloud, images)
@@ -113,24 +124,26 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
 
 async def _open_runtime(
     config: EdgeConfig, enrolment: EnrolmentFile, stack: AsyncExitStack
-) -> tuple[_Runtime, EdgeConfig]:
+) -> tuple[_Modules, EdgeConfig]:
     """Open what runs modules, and settle where the hub listens: containers are asked where they can reach it."""
-    ca = config.data / "cloud-ca.pem"
+    ca = config.data / _CA
     ca.write_text(enrolment.trusted, encoding="ascii")
     if config.engine is None:
-        processes = ProcessRuntime(config.data / "runtime", ImageStore(config.data / "images", ca))
+        store = ImageStore(config.data / "images", ca)
+        processes = ProcessRuntime(config.data / "runtime", store)
         stack.push_async_callback(processes.close)
         listen = config.listen or "127.0.0.1"
-        return processes, replace(config, listen=listen, name=config.name or listen)
+        return _Modules(processes, store), replace(config, listen=listen, name=config.name or listen)
     return await _open_containers(config, config.engine, str(enrolment.connection.identity), stack)
 
 
 async def _open_containers(
     config: EdgeConfig, engine: ModuleEngine, owner: str, stack: AsyncExitStack
-) -> tuple[_Runtime, EdgeConfig]:
+) -> tuple[_Modules, EdgeConfig]:
     # The engine's client is large, so only a device that has an engine loads it.
     from hotori.runtimes.docker import DockerRuntime, DockerSettings
     from hotori.runtimes.engine import Engine
+    from hotori.runtimes.engine_shelf import EngineShelf
 
     settings = DockerSettings(
         owner=owner,
@@ -140,14 +153,15 @@ async def _open_containers(
         hub_address=hub_address(config.listen),
         port_owner=port_owner,
     )
-    runtime = DockerRuntime(Engine(engine.address), settings)
+    connection = Engine(engine.address)
+    runtime = DockerRuntime(connection, settings)
     stack.push_async_callback(runtime.close)
     listen = config.listen or await runtime.gateway()
-    return runtime, replace(config, listen=listen, name=config.name or listen)
+    return _Modules(runtime, EngineShelf(connection)), replace(config, listen=listen, name=config.name or listen)
 
 
 async def _open_parts(
-    config: EdgeConfig, enrolment: EnrolmentFile, runtime: _Runtime, stack: AsyncExitStack
+    config: EdgeConfig, enrolment: EnrolmentFile, modules: _Modules, stack: AsyncExitStack
 ) -> EdgeParts:
     """Open the stores; the stack closes them again, last opened first."""
     records = SqliteRecords.open(config.data / "records.sqlite")
@@ -160,8 +174,10 @@ async def _open_parts(
         enrolment=enrolment,
         records=records,
         queue_log=queue_log,
-        runtime=runtime,
-        images=runtime,
+        runtime=modules.runtime,
+        images=modules.runtime,
+        shelf=modules.shelf,
+        sizes=RegistrySizes(config.data / _CA),
         authority=AuthorityApart.open(config.data / "authority"),
         architecture=platform.machine(),
         trust=config.trust,

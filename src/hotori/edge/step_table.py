@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from hotori.model.image_reference import ImageReference
@@ -27,6 +28,8 @@ class Orders:
     """Folders of this machine that modules must see, by module."""
     pulls_first: bool = False
     """Every image is fetched before any of these modules is touched."""
+    room: Callable[[ImageReference, RegistryCredential | None], AbstractAsyncContextManager[None]] | None = None
+    """Sees that an image fits before it is fetched."""
 
     def credential(self, image: ImageReference) -> RegistryCredential | None:
         """The one for the image's registry."""
@@ -36,7 +39,9 @@ class Orders:
 async def _pull(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:
     assert isinstance(step, PullImage)
     image = ImageReference.parse(step.image)
-    await runtime.pull(image, orders.credential(image))
+    credential = orders.credential(image)
+    async with orders.room(image, credential) if orders.room else nullcontext():
+        await runtime.pull(image, credential)
 
 
 async def _await_health(runtime: ModuleRuntime, step: Step, orders: Orders) -> None:

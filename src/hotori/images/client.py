@@ -35,6 +35,7 @@ Advance = Callable[[int], None]
 _ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _SHOWN_TAGS = 12
+_GZIP_LEAST = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,17 @@ class RegistryClient:
         if digest_of(content) != part.digest:
             raise Problem(IMAGE_DAMAGED, image=reference, digest=part.digest, reason=f"found {digest_of(content)}")
         return content
+
+    async def unpacked_size(self, reference: ImageReference, part: Descriptor) -> int:
+        """The bytes of a layer once it is unpacked, which the end of a gzip file tells; at least those that are sent,
+        where it is something else, is larger than 4 GiB, or the registry sends no part of a blob."""
+        if part.size < _GZIP_LEAST or "gzip" not in part.media_type:
+            return part.size
+        headers = {"Range": f"bytes={part.size - 4}-{part.size - 1}"}
+        async with self._request("GET", _blob_path(reference, part), headers=headers) as response:
+            if response.status_code != 206:
+                return part.size
+            return max(part.size, int.from_bytes((await response.aread())[:4], "little"))
 
     async def download(self, reference: ImageReference, part: Descriptor, target: Path, advance: Advance) -> None:
         """Bring a blob into the file `target`, going on where an earlier attempt broke off. A break is mended as

@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -33,6 +33,7 @@ from hotori.problems import Problem
 from hotori.problems.images import IMAGE_DAMAGED, IMAGE_UNSUPPORTED, REGISTRY_UNREACHABLE
 from hotori.runtimes.held_image import HeldImage
 from hotori.runtimes.host import host_platform
+from hotori.runtimes.image_shelf import Disk, ImageLayer
 from hotori.runtimes.local_image import ImageConfig, LocalImage
 from hotori.runtimes.module_runtime import Progress
 from hotori.store.disk import disk_problem
@@ -41,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class ImageStore:
-    """Fetches images and keeps them (the port `ImageFetcher`). One process on a folder at a time."""
+    """Fetches images and keeps them (the ports `ImageFetcher` and `ImageShelf`). One process on a folder at a time."""
 
     def __init__(self, folder: Path, ca: Path | None = None, platform: Platform | None = None) -> None:
         """`ca` is an authority that registries off loopback are trusted by, beside those of the system."""
@@ -68,6 +69,19 @@ class ImageStore:
                 return found
             except OSError as error:
                 raise disk_problem(error, self._folder) from error
+
+    async def platform(self) -> Platform:
+        return self._platform
+
+    async def holds(self, image: ImageReference) -> bool:
+        return bool(image.digest) and await self.find(image) is not None
+
+    async def missing(self, layers: Sequence[ImageLayer]) -> tuple[ImageLayer, ...]:
+        return tuple(layer for layer in layers if not layer.base and not self._layer(layer.digest).is_dir())
+
+    async def disk(self) -> Disk:
+        usage = await asyncio.to_thread(shutil.disk_usage, self._folder.parent)
+        return Disk(self._folder, usage.free, usage.total)
 
     async def find(self, reference: ImageReference) -> LocalImage | None:
         return await asyncio.to_thread(self._find, reference)

@@ -186,7 +186,26 @@ BASE_UNAVAILABLE = Kind(
     commands=("sudo apt-get update",),
 )
 
+IMAGE_EXCEEDS_DISK = Kind(
+    code="image-exceeds-disk",
+    title=Words(
+        "{image} does not fit on the disk: it needs {needed}, and {free} are free",
+        "{image} はディスクに入りません（必要 {needed}、空き {free}）",
+    ),
+    cause=Words(
+        "What of the image is not on the device yet takes {needed} under {path} while it is unpacked. So nothing is "
+        "fetched, and what runs now runs on.",
+        "デバイスにまだない部分の展開には {path} に {needed} が必要です。そのため取得せず、現在のモジュールを動かし続けます。",
+    ),
+    remedy=Words(
+        "Make room under {path}: {could}. Or make the image smaller. A device tries again by itself.",
+        "{path} に空きを作るか（{could}）、イメージを小さくしてください。デバイスは自動で再試行します。",
+    ),
+    commands=("df -h {path}", "du -xh --max-depth=2 {path} | sort -h | tail"),
+)
+
 KINDS = (
+    IMAGE_EXCEEDS_DISK,
     IMAGE_REFERENCE_INVALID,
     REGISTRY_UNREACHABLE,
     REGISTRY_UNAUTHORIZED,
