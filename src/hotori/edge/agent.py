@@ -37,7 +37,7 @@ from hotori.reconcile.runtime_status import RuntimeStatus, runtime_status
 from hotori.reconcile.steps import StartModule
 from hotori.reconcile.verdict import Bucket, Verdict
 from hotori.runtimes.held_image import ImageHolder
-from hotori.runtimes.image_shelf import ImageShelf
+from hotori.runtimes.image_shelf import Disk, ImageShelf
 from hotori.runtimes.module_runtime import ModuleObservation, ModuleRuntime, ModuleState
 
 _log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ class Agent:
         self._memory = AgentMemory()
         self._collector: ImageCollector | None = None
         self._room = self._make_room()
+        self._disk: Disk | None = None
         self._runtime = WatchedRuntime(parts.runtime, parts.limits)
         self._performer = Performer(self._runtime, self._done)
         self._endings = Endings(self._runtime, settled=parts.rules.unit, found=self._memory.endings)
@@ -205,6 +206,7 @@ class Agent:
         room = self._room.held if self._room else None
         self._performer.begin(made, Orders(desired, self._credentials(), folders, self._pulls_first, room))
         self._verdicts |= made.verdicts
+        self._disk = await self._room.disk(now) if self._room else None
         self._report(made, observations)
         if self._collector:
             self._collect(self._collector, made, observations.values(), now)
@@ -343,6 +345,7 @@ class Agent:
             started_at=self._started_at,
             problems=troubles,
             images=self._collector.counts if self._collector else None,
+            disk=self._disk,
         )
         self.report = report.document()
         self._publish(self.report)

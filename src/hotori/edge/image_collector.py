@@ -19,10 +19,12 @@ _HUB = "docker.io/"
 
 @dataclass(slots=True)
 class ImageCounts:
-    """As reported: images that are ours and their bytes, and what was removed since the agent's start."""
+    """As reported: images that are ours and their bytes, those of them that may go, and what was removed since the
+    agent's start."""
 
     count: int = 0
     size: int = 0
+    unused: int = 0
     removed: int = 0
     freed: int = 0
     looked_at: float = 0.0
@@ -31,6 +33,7 @@ class ImageCounts:
         return {
             "count": self.count,
             "bytes": self.size,
+            "unusedBytes": self.unused,
             "removed": self.removed,
             "freedBytes": self.freed,
             "lastRemovalLookTimeUtc": iso_time(self.looked_at),
@@ -98,6 +101,7 @@ class ImageCollector:
             if await self._remove(each.image, each.why)
         ]
         self._count(len(ours), total, gone)
+        self.counts.unused = sum(image.size for image in chosen) - sum(image.size for image in gone)
 
     async def _remove(self, image: UnusedImage, why: str) -> bool:
         """One that does not go stands in the way of no other."""

@@ -20,6 +20,7 @@ from hotori.runtimes.image_shelf import Disk, ImageLayer, ImageShelf, bytes_need
 _log = logging.getLogger(__name__)
 _ASKING, _FREEING = 5.0, 300.0
 _SHOWN = 3
+_AGAIN, _MOVED = 60.0, 0.01
 
 
 class ImageSizes(Protocol):
@@ -48,6 +49,18 @@ class ImageRoom:
         self._parts = parts
         self._changed = asyncio.Condition()
         self._under_way: dict[object, int] = {}
+        self._looked_at = float("-inf")
+        self._told: Disk | None = None
+
+    async def disk(self, now: float) -> Disk | None:
+        """The disk, for the report: looked at once a minute, and another one only where a hundredth of it has changed
+        hands, so that nothing is reported while nothing happens."""
+        if 0 <= now - self._looked_at < _AGAIN:
+            return self._told
+        self._looked_at, seen, told = now, await self._parts.shelf.disk(), self._told
+        if seen is None or told is None or abs(seen.free - told.free) > told.total * _MOVED:
+            self._told = seen
+        return self._told
 
     @asynccontextmanager
     async def held(self, image: ImageReference, credential: RegistryCredential | None) -> AsyncIterator[None]:

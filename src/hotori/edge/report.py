@@ -19,6 +19,7 @@ from hotori.model.manifest import LAST_IN_ORDER, ModuleSpec
 from hotori.problems import Problem
 from hotori.reconcile.restart import RestartState
 from hotori.reconcile.runtime_status import RuntimeStatus
+from hotori.runtimes.image_shelf import Disk
 from hotori.runtimes.module_runtime import Health, ModuleObservation
 
 _CHUNK = 512
@@ -49,6 +50,7 @@ class AgentReport:
     started_at: float = 0.0
     problems: Sequence[Problem] = ()
     images: ImageCounts | None = None
+    disk: Disk | None = None
 
     def document(self) -> JsonObject:
         """Reported properties. Passwords of registries are left out, unlike in the original."""
@@ -69,6 +71,8 @@ class AgentReport:
         }
         if self.images:
             document["images"] = self.images.document()
+        if self.disk:
+            document["imageDisk"] = disk_document(self.disk)
         if self.problems:
             document["problems"] = problem_documents(self.problems)
         return document
@@ -120,6 +124,12 @@ def module_document(module: ModuleReport) -> JsonObject:
     if module.problems:
         document["problems"] = problem_documents(module.problems)
     return document
+
+
+def disk_document(disk: Disk) -> JsonObject:
+    """An addition of ours: by it the cloud's tools see beforehand whether images fit."""
+    sizes: JsonObject = {"freeBytes": disk.free, "totalBytes": disk.total}
+    return {"path": str(disk.path), **sizes, "downloads": disk.downloads, "baseLayers": disk.base}
 
 
 def problem_documents(problems: Sequence[Problem]) -> list[Json]:

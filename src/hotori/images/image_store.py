@@ -81,7 +81,7 @@ class ImageStore:
 
     async def disk(self) -> Disk:
         usage = await asyncio.to_thread(shutil.disk_usage, self._folder.parent)
-        return Disk(self._folder, usage.free, usage.total)
+        return Disk(self._folder, usage.free, usage.total, base=False)
 
     async def find(self, reference: ImageReference) -> LocalImage | None:
         return await asyncio.to_thread(self._find, reference)

@@ -25,12 +25,14 @@ class ImageLayer:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The disk that images are kept on, in bytes. `downloads` where layers come to it before they are unpacked."""
+    """The disk that images are kept on, in bytes. `downloads` where layers come to it before they are unpacked, `base`
+    where those are kept, too, that only a container engine needs."""
 
     path: Path
     free: int
     total: int
     downloads: bool = True
+    base: bool = True
 
 
 class ImageShelf(Protocol):

@@ -14,12 +14,14 @@ from typing import Protocol
 from hotori.images.build_cache import BuildCache
 from hotori.images.builder import build_image
 from hotori.images.client import RegistryClient
+from hotori.model.identity import Identity
 from hotori.model.image_reference import ImageReference
 from hotori.model.json import JsonObject
 from hotori.model.manifest import Manifest, RegistryCredential
 from hotori.model.platform import Platform
 from hotori.routing.router import Router
 from hotori.solution.build_file import read_recipe
+from hotori.solution.reported_disk import check_room
 from hotori.solution.solution import Solution, SolutionModule
 from hotori.solution.template import fill, image_variables
 
@@ -29,7 +31,9 @@ Progress = Callable[[str, int, int], None]
 
 
 class Applier(Protocol):
-    """Hands a manifest to a device; `hotori.sdk.service.ServiceClient` does."""
+    """Hands a manifest to a device, and says what the device reported; `hotori.sdk.service.ServiceClient` does."""
+
+    async def twin(self, identity: Identity) -> JsonObject: ...
 
     async def apply_manifest(self, device: str, document: JsonObject) -> None: ...
 
@@ -88,9 +92,13 @@ def filled_manifest(
 async def deploy(
     solution: Solution, device: str, workshop: Workshop, applier: Applier, variables: Mapping[str, str]
 ) -> Deployed:
-    """Build and push every module of the solution, then apply the manifest to the device."""
+    """Build and push every module of the solution, then apply the manifest to the device.
+
+    Raises `image-exceeds-disk` where the device reported too little room for what it would have to fetch.
+    """
     images = {module.name: await workshop.publish(module, variables) for module in solution.modules}
     document = filled_manifest(solution, images, variables)
+    await check_room(device, document, workshop.registry, workshop.ca, applier)
     workshop.say(f"applying to {device}")
     await applier.apply_manifest(device, document)
     return Deployed(device, images, document)
