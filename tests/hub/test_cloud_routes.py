@@ -28,10 +28,12 @@ from hotori.model.message_document import message_document
 from hotori.model.secret import Secret
 from hotori.net.http import HttpServer
 from hotori.net.ports import bind
+from hotori.net.tls import client_context
 from hotori.objects.blob_files import BlobFiles
 from hotori.objects.server import objects_app
 from hotori.problems import Problem
 from hotori.sdk.routing import RoutingClient
+from hotori.sdk.sas_container import SasContainer
 from hotori.store.sqlite import SqliteRecords
 from hotori.testing.addresses import loopback_address
 from hotori.testing.cloud_hub import CloudHub
@@ -229,6 +231,10 @@ async def test_what_a_webhook_refuses_waits_in_order_over_a_restart_and_holds_up
         assert (listed["down"]["pending"], listed["up"]["pending"]) == (4, 0)
         assert "HTTP 503" in listed["down"]["problem"]
         assert listed["up"]["problem"] is None
+        problem = cloud.services.endpoints.problem("down")
+        assert problem is not None
+        assert problem.code == "endpoint-failed"
+        assert down.url in problem.title() + problem.cause()
         await cloud.stop()
         down.status = 200
         await cloud.start()
@@ -285,6 +291,17 @@ async def test_routes_and_endpoints_that_cannot_be_are_refused_and_change_nothin
     assert (await refusal(client.delete_route("r"))).code == "route-unknown"
     await client.delete_endpoint("abc")
     assert (await client.routing())["endpoints"] == []
+
+
+async def test_a_container_whose_token_does_not_open_it_says_so(storage: StorageConnection) -> None:
+    """Contract 9: a container is lent with its address and a token; this one is made up."""
+    lent = SasContainer(
+        f"{storage.endpoint}/lent?sv=2021-12-02&sr=c&sp=rcw&se=2000-01-01&sig=AAAA", client_context(None)
+    )
+    with pytest.raises(Problem) as caught:
+        await lent.put("bundle.zip", b"x", "application/zip")
+    assert caught.value.code == "lent-container-refused"
+    assert "AAAA" not in str(caught.value.document()), "the token is nobody's business"
 
 
 async def test_the_cloud_explains_where_a_message_would_go(cloud: CloudHub, client: RoutingClient) -> None:

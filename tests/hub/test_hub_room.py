@@ -230,6 +230,7 @@ async def test_a_route_that_allows_it_lets_its_oldest_go(
     assert pictures.dropped > 100
     assert pictures.accepted == pictures.dropped + pictures.pending
     assert "waiting messages were dropped" in caplog.text
+    assert "queues-full" in place.codes
 
 
 async def test_one_old_message_that_nobody_takes_does_not_hold_the_room_of_all_others(

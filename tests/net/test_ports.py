@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -35,6 +36,34 @@ def test_a_taken_port_is_found_on_ipv6_too() -> None:
         with pytest.raises(Problem) as met:
             bind("::1", listener.getsockname()[1], "hub")
         assert f"pid {os.getpid()}" in met.value.values["owner"]
+
+
+def test_a_low_port_needs_a_right_that_is_named() -> None:
+    """In a network of its own, where the system's usual rule holds, without the right to bind low ports."""
+    inside = shutil.which("unshare"), shutil.which("setpriv")
+    if os.getuid() != 0 or None in inside:
+        pytest.skip("taking the right away needs root, unshare and setpriv")
+    program = (
+        "from hotori.net.ports import bind\n"
+        "from hotori.problems import Problem\n"
+        "try:\n    bind('0.0.0.0', 443, 'hub')\n"
+        "except Problem as problem:\n    print(problem.code)\n"
+    )
+    right = "-net_bind_service"
+    command = [
+        "unshare",
+        "--net",
+        "setpriv",
+        "--bounding-set",
+        right,
+        "--inh-caps",
+        right,
+        sys.executable,
+        "-c",
+        program,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "port-forbidden\n", done.stderr
 
 
 def test_the_same_port_on_another_loopback_address_is_free() -> None:
