@@ -99,10 +99,21 @@ class Device:
 
     def containers(self) -> dict[str, str]:
         """What the engine runs: the id of each module's container."""
-        transport = httpx.HTTPTransport(uds=str(self.engine.folder / "docker.sock"))
-        with httpx.Client(transport=transport, base_url="http://engine", timeout=30.0) as client:
+        with self._engine() as client:
             found = client.get("/containers/json").json()
         return {container["Names"][0].lstrip("/"): container["Id"] for container in found}
+
+    def run_stranger(self, name: str, like: str) -> None:
+        """A container of somebody else, from the image of a module."""
+        with self._engine() as client:
+            image = client.get(f"/containers/{like}/json").raise_for_status().json()["Image"]
+            body = {"Image": image, "HostConfig": {"NetworkMode": "none"}}
+            made = client.post("/containers/create", params={"name": name}, json=body).raise_for_status().json()
+            client.post(f"/containers/{made['Id']}/start").raise_for_status()
+
+    def _engine(self) -> httpx.Client:
+        transport = httpx.HTTPTransport(uds=str(self.engine.folder / "docker.sock"))
+        return httpx.Client(transport=transport, base_url="http://engine", timeout=30.0)
 
 
 @dataclass(frozen=True)
@@ -149,8 +160,9 @@ def module(image: str, options: Mapping[str, object] | None = None, **more: obje
 
 
 @contextmanager
-def a_site(folder: Path, names: Sequence[str]) -> Iterator[Site]:
-    """Skips, saying why, where there can be no namespaces or no engines."""
+def a_site(folder: Path, names: Sequence[str], disks: Mapping[str, int] | None = None) -> Iterator[Site]:
+    """Skips, saying why, where there can be no namespaces or no engines. `disks` are devices whose engines have a disk
+    of their own of so many megabytes."""
     wire = Wire(names)
     with ExitStack() as stack:
         stack.callback(wire.remove)
@@ -161,16 +173,28 @@ def a_site(folder: Path, names: Sequence[str]) -> Iterator[Site]:
         site = Site(wire, folder, devices)
         site.images("publish")
         for name in names:
-            devices[name] = stack.enter_context(_device(site, name))
+            root = stack.enter_context(_disk(folder / f"{name}-disk", disks[name])) if disks and name in disks else None
+            devices[name] = stack.enter_context(_device(site, name, root))
         yield site
 
 
 @contextmanager
-def _device(site: Site, name: str) -> Iterator[Device]:
+def _disk(folder: Path, size: int) -> Iterator[Path]:
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def _device(site: Site, name: str, root: Path | None) -> Iterator[Device]:
     ticket = site.folder / f"{name}-ticket.json"
     site.hotori("device", "add", name, "--edge", "--write", ticket)
     inside = site.wire.inside(name)
-    engine = Dockerd(site.folder / f"{name}-engine", {"insecure-registries": ["198.18.0.0/24"]}, inside)
+    settings = {"insecure-registries": ["198.18.0.0/24"], **({"data-root": str(root)} if root else {})}
+    engine = Dockerd(site.folder / f"{name}-engine", settings, inside)
     try:
         try:
             address = engine.start().address

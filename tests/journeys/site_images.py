@@ -28,6 +28,8 @@ from hotori.testing.runtime_suite import WAITS
 
 OPEN_PORT, LOCKED_PORT = 5001, 5002
 PASSWORD = "of the site"
+LARGE = 60_000_000
+"""Bytes that the image `large` takes once it is unpacked; packed it takes a thousandth of that."""
 ARM64 = Platform("arm64")
 
 
@@ -51,6 +53,7 @@ async def publish(cloud: Path, folder: Path) -> None:
     await images.script(WAITS, name="steady")
     await images.script(WAITS, name="moving")
     await images.script(WAITS, name="foreign", platform=ARM64)
+    await images.script(WAITS, name="large", more={"zeros": bytes(LARGE)})
     await images.publish({"main": arm64_program()}, name="mislabelled", entrypoint=("/app/main",))
 
 

@@ -16,7 +16,7 @@ from hotori.model.json import JsonObject
 from hotori.problems import Words
 
 if TYPE_CHECKING:
-    from hotori.edge.check.probes import Probe, Probes
+    from hotori.edge.check.probes import Probes
 
 _MARKS = {Result.OK: "√", Result.WARNING: "‼", Result.ERROR: "×", Result.SKIPPED: "‼"}
 _SAID = {
@@ -32,7 +32,9 @@ _SAID = {
 @click.option("--list", "only_list", is_flag=True, help="Show which checks there are.")
 @click.option("--warnings-as-errors", is_flag=True, help="Exit with 1 for warnings, too.")
 @click.option(
-    "--docker-host", envvar="DOCKER_HOST", help="The container engine to look at, such as unix:///run/docker.sock."
+    "--docker-host",
+    envvar="DOCKER_HOST",
+    help="The container engine to look at; unless given, the one that the device was last started with.",
 )
 @data_option
 @answers
@@ -119,21 +121,6 @@ def _show_list(terminal: Terminal, checks: Sequence[Check]) -> None:
 def _probes(data: Path, docker_host: str | None) -> Probes:
     from hotori.edge.check.device_folder import DeviceFolder
     from hotori.edge.check.probes import Probes
+    from hotori.edge.module_engine import ModuleEngine
 
-    return Probes(DeviceFolder(data), _engine(docker_host) if docker_host else None)
-
-
-def _engine(address: str) -> Probe:
-    """Ask a container engine for its version."""
-
-    async def ask() -> str:
-        from hotori.runtimes.engine import Engine
-
-        engine = Engine(address)
-        try:
-            found = await engine.identity()
-            return f"{'podman' if found.podman else 'docker'} {found.version}, {found.platform}"
-        finally:
-            await engine.close()
-
-    return ask
+    return Probes(DeviceFolder(data), ModuleEngine(docker_host) if docker_host else None)

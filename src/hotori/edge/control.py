@@ -4,6 +4,7 @@ GET  /modules                     the modules, as `hotori edge list` shows them
 GET  /modules/{m}/logs            ?tail=N&since=T&until=T
 POST /modules/{m}/restart
 GET  /report                      what the agent reports
+GET  /hub                         what the hub reports
 GET  /support-bundle              ?since=T&until=T&runtimeOnly=true
 """
 
@@ -53,6 +54,7 @@ class Control:
             Route("/modules/{module}/logs", self._guarded(self._logs)),
             Route("/modules/{module}/restart", self._guarded(self._restart), methods=["POST"]),
             Route("/report", self._guarded(self._report)),
+            Route("/hub", self._guarded(self._hub)),
             Route("/support-bundle", self._guarded(self._bundle)),
         ]
         return HttpServer(Starlette(routes=routes), listener)
@@ -75,6 +77,10 @@ class Control:
 
     async def _report(self, _: Request) -> Response:
         return _json(self.agent.report)
+
+    async def _hub(self, _: Request) -> Response:
+        document = self.sources.documents.get("hub")
+        return _json(document() if document else {})
 
     async def _logs(self, request: Request) -> Response:
         module, chosen = self._known(request), self._filter(request)

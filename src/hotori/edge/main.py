@@ -19,6 +19,7 @@ from hotori.edge.cloud_api import CloudApi
 from hotori.edge.device import EdgeDevice, EdgeParts, EdgeRules
 from hotori.edge.enrolment import EnrolmentFile, ParentEdge
 from hotori.edge.image_gate import ImageGate
+from hotori.edge.last_run import LastRun
 from hotori.edge.listeners import EdgeListeners, bind_all, port_of
 from hotori.edge.membership import settle
 from hotori.edge.metrics import MetricsListener, metrics_app
@@ -95,6 +96,7 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
     async with AsyncExitStack() as stack:
         stack.enter_context(DataFolder(config.data))
         enrolment = settle(config.data, config.enrolment, config.parent)
+        LastRun(config.listen, config.mqtt_port, config.https_port, config.engine).write(config.data)
         modules, config = await _open_runtime(config, enrolment, stack)
         ahead = config.engine is not None
         listeners = bind_all(config.listen, config.mqtt_port, config.https_port, ahead=ahead)

@@ -99,6 +99,11 @@ class RegistryClient:
             raise Problem(IMAGE_UNSUPPORTED, image=reference, reason="an index inside an index")
         return FetchedManifest(digest_of(content), manifest)
 
+    async def greet(self) -> None:
+        """See that it answers, and takes the credential."""
+        async with self._request("GET", "/v2/") as response:
+            await self._expect(response, 200)
+
     async def tags(self, name: str) -> list[str] | None:
         """The tags of a repository; None where there is no such repository."""
         async with self._request("GET", f"/v2/{name}/tags/list") as response:

@@ -43,6 +43,11 @@ class ControlClient:
         found: JsonObject = (await self._ask("GET", "/report")).json()
         return found
 
+    async def hub(self) -> JsonObject:
+        """What the hub reports now, with its problems."""
+        found: JsonObject = (await self._ask("GET", "/hub")).json()
+        return found
+
     async def logs(self, module: str, **chosen: str) -> str:
         """`tail`, `since` and `until` as in contract 7.1. Raises `module-unknown`."""
         return (await self._ask("GET", f"/modules/{quote(module, safe='')}/logs", chosen)).text

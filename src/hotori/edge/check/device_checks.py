@@ -26,6 +26,12 @@ CHECKS = (
     ),
     Check("container-engine", _CONFIGURATION, Words("modules can be run", "モジュールを動かせる")),
     Check(
+        "image-disk",
+        _CONFIGURATION,
+        Words("the engine's disk has room", "エンジンのディスクに空きがある"),
+        ("container-engine",),
+    ),
+    Check(
         "cloud-name",
         _CONNECTIVITY,
         Words("the cloud's name has an address", "クラウドの名前を解決できる"),
@@ -35,6 +41,18 @@ CHECKS = (
         "cloud-https", _CONNECTIVITY, Words("the cloud answers (HTTPS)", "クラウドが応答する (HTTPS)"), ("cloud-name",)
     ),
     Check("cloud-mqtt", _CONNECTIVITY, Words("the cloud answers (MQTT)", "クラウドが応答する (MQTT)"), ("cloud-name",)),
+    Check(
+        "cloud-websocket",
+        _CONNECTIVITY,
+        Words("websockets get through", "WebSocket が通る"),
+        ("cloud-https",),
+    ),
+    Check(
+        "certificates",
+        _CONNECTIVITY,
+        Words("certificates are valid for long", "証明書の期限に余裕がある"),
+        ("enrolment",),
+    ),
     Check("clock", _CONNECTIVITY, Words("the clock is right", "時計が合っている"), ("cloud-https",)),
     Check(
         "identity",
@@ -42,12 +60,31 @@ CHECKS = (
         Words("the cloud takes the key", "クラウドがキーを受け付ける"),
         ("cloud-https", "clock"),
     ),
+    Check(
+        "registry",
+        _CONNECTIVITY,
+        Words("the image registry lets it in", "イメージレジストリを利用できる"),
+        ("cloud-name", "clock"),
+    ),
     Check("device-running", _MODULES, Words("the device runs", "デバイスが動いている"), ("data-folder",)),
     Check(
         "deployment",
         _MODULES,
         Words("the last deployment is in force", "最後のデプロイが適用されている"),
         ("device-running",),
+    ),
+    Check(
+        "ports",
+        _MODULES,
+        Words("its ports are free or its own", "ポートが空いているか自分で使っている"),
+        ("data-folder",),
+    ),
+    Check("queues", _MODULES, Words("the hub has no problem", "ハブに問題がない"), ("device-running",)),
+    Check(
+        "module-network",
+        _MODULES,
+        Words("modules reach the hub and find names", "モジュールからハブと名前に到達できる"),
+        ("container-engine", "enrolment", "device-running"),
     ),
     Check("modules", _MODULES, Words("no module has a problem", "モジュールに問題がない"), ("device-running",)),
 )
@@ -81,12 +118,19 @@ def _probes(probes: Probes) -> Mapping[str, Probe]:
         "enrolment": probes.enrolment,
         "authority": probes.authority,
         "container-engine": probes.container_engine,
+        "image-disk": probes.image_disk,
         "cloud-name": probes.name,
         "cloud-https": probes.https,
         "cloud-mqtt": probes.mqtt,
+        "cloud-websocket": probes.websocket,
+        "certificates": probes.certificates,
         "clock": probes.time,
         "identity": probes.identity,
+        "registry": probes.registry,
         "device-running": probes.running,
+        "ports": probes.ports,
+        "queues": probes.queues,
+        "module-network": probes.module_network,
         "deployment": probes.deployment,
         "modules": probes.modules,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from hotori.edge.enrolment import EnrolmentFile
+from hotori.edge.last_run import LastRun
 from hotori.edge.membership import ENROLMENT
 from hotori.problems import Problem, Words
 from hotori.problems.checks import AUTHORITY_ENDING, DISK_SHORT
@@ -46,11 +47,15 @@ class DeviceFolder:
 
     def room(self) -> str:
         """Raises `disk-short` before the disk is full."""
-        usage = shutil.disk_usage(self.path)
-        free, share = _size(usage.free), usage.free / usage.total
-        if usage.free < _LEAST_FREE or share < _LEAST_SHARE:
-            raise Problem(DISK_SHORT, f"{usage.free} of {usage.total} bytes", path=self.path, free=free)
-        return f"{free} free"
+        return check_disk(self.path)
+
+    def last_run(self) -> LastRun | None:
+        return LastRun.read(self.path)
+
+    def own_certificate(self) -> x509.Certificate | None:
+        """What its own listeners show; None before its first start."""
+        found = sorted((self.path / "authority").glob("server-*.pem"), key=lambda path: path.stat().st_mtime)
+        return x509.load_pem_x509_certificate(found[-1].read_bytes()) if found else None
 
     def authority(self, now: float) -> str:
         """Raises `authority-ending` for a device's own authority that clients will soon not trust any more."""
@@ -62,6 +67,15 @@ class DeviceFolder:
         if ends.timestamp() - now < _ENDING:
             raise Problem(AUTHORITY_ENDING, str(path), end=ends.date().isoformat())
         return f"until {ends.date().isoformat()}"
+
+
+def check_disk(path: Path) -> str:
+    """Raises `disk-short` where the disk under a path is soon full."""
+    usage = shutil.disk_usage(path)
+    free, share = _size(usage.free), usage.free / usage.total
+    if usage.free < _LEAST_FREE or share < _LEAST_SHARE:
+        raise Problem(DISK_SHORT, f"{usage.free} of {usage.total} bytes", path=path, free=free)
+    return f"{free} free"
 
 
 def _size(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,14 +11,21 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
+from cryptography import x509
 
 from hotori.diagnosis.evidence import ConnectEvidence
 from hotori.diagnosis.findings import findings
 from hotori.edge.check.device_folder import DeviceFolder
+from hotori.edge.check.engine_checks import EngineChecks
+from hotori.edge.check.lifetimes import ending, life_left
+from hotori.edge.check.transport import handshake, websocket
 from hotori.edge.cloud_api import CloudApi
 from hotori.edge.control import SOCKET
 from hotori.edge.enrolment import EnrolmentFile
+from hotori.edge.listeners import bind_all, port_of
+from hotori.edge.module_engine import ModuleEngine
 from hotori.edge.workload_sockets import socket_path
+from hotori.images.client import RegistryClient
 from hotori.model.json import Json, JsonObject
 from hotori.net.tls import client_context
 from hotori.problems import Problem
@@ -28,6 +35,8 @@ from hotori.sdk.http_problem import transport_problem
 
 _SECONDS = 10.0
 _MOST_SKEW = 120.0
+_MQTT = 8883
+_NO_ENGINE = "modules are processes; --docker-host names an engine to look at"
 Probe = Callable[[], Awaitable[str]]
 
 
@@ -41,12 +50,14 @@ class SeveralProblems(Exception):  # noqa: N818 - it carries problems
 
 @dataclass(slots=True)
 class Probes:
-    """The probes of one device. `engine` asks its container engine, where it has one."""
+    """The probes of one device. `engine` is its container engine, where it has one."""
 
     folder: DeviceFolder
-    engine: Probe | None = None
+    engine: ModuleEngine | None = None
     clock: Callable[[], float] = time.time
     _report: JsonObject = field(default_factory=dict)
+    _hub: JsonObject = field(default_factory=dict)
+    _shown: list[tuple[str, x509.Certificate]] = field(default_factory=list)
 
     async def data_folder(self) -> str:
         return await asyncio.to_thread(self.folder.look)
@@ -71,12 +82,49 @@ class Probes:
         return f"{host} is {found[0][4][0]}"
 
     async def mqtt(self) -> str:
-        above = self._enrolment().above
-        return await self._handshake(above.host, above.mqtt_port)
+        return await self._shake_hands(self._enrolment().above.mqtt_port)
 
     async def https(self) -> str:
-        above = self._enrolment().above
-        return await self._handshake(above.host, above.https_port)
+        return await self._shake_hands(self._enrolment().above.https_port)
+
+    async def websocket(self) -> str:
+        """The way that is left where only HTTPS gets out (FAILURES.md D15)."""
+        enrolment = self._enrolment()
+        return await websocket(enrolment.above.host, enrolment.above.https_port, enrolment.trusted)
+
+    async def certificates(self) -> str:
+        """What the cloud showed, who signed it, and what the device's own listeners show (FAILURES.md D17)."""
+        known = [*self._shown, *await asyncio.to_thread(self._kept_certificates)]
+        if problems := tuple(ending(known, self.clock())):
+            raise SeveralProblems(problems)
+        return ", ".join(f"{name} {life_left(each, self.clock()):.0%}" for name, each in known)
+
+    async def registry(self) -> str:
+        """The installation's registry takes the device's credential (FAILURES.md D05)."""
+        enrolment = self._enrolment()
+        if not enrolment.registries:
+            return "the enrolment names none"
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as trusted:
+            trusted.write(enrolment.trusted)
+            trusted.flush()
+            credential = enrolment.registries[-1]
+            async with RegistryClient(credential.address, credential, Path(trusted.name)) as client:
+                await client.greet()
+        return credential.address
+
+    async def ports(self) -> str:
+        """Whether the device could listen, where it does not already (FAILURES.md D12). Raises `port-in-use` and
+        `port-forbidden`."""
+        run = await asyncio.to_thread(self.folder.last_run)
+        if self._report:
+            return "the device listens on them"
+        if run is None:
+            return "the device has never started"
+        ahead = run.engine is not None
+        listeners = await asyncio.to_thread(bind_all, run.listen, run.mqtt_port, run.https_port, ahead=ahead)
+        seen = f"{run.listen or 'any address'}: {port_of(listeners.mqtt)}, {port_of(listeners.https)}"
+        listeners.close()
+        return f"{seen} are free"
 
     async def time(self) -> str:
         """This clock against the Date of the cloud's answer."""
@@ -103,12 +151,30 @@ class Probes:
         return f"{len(modules)} modules are registered"
 
     async def container_engine(self) -> str:
-        return await self.engine() if self.engine else "none was named to look at; --docker-host names one"
+        engine = self._engine()
+        return await engine.version() if engine else _NO_ENGINE
+
+    async def image_disk(self) -> str:
+        engine = self._engine()
+        return await engine.room() if engine else _NO_ENGINE
+
+    async def module_network(self) -> str:
+        engine, run = self._engine(), self.folder.last_run()
+        if engine is None:
+            return _NO_ENGINE
+        return await engine.network(self._enrolment().above.host, run.mqtt_port if run else _MQTT)
 
     async def running(self) -> str:
         async with ControlClient(await asyncio.to_thread(self._socket)) as device:
-            self._report = await device.report()
+            self._report, self._hub = await device.report(), await device.hub()
         return "it answers"
+
+    async def queues(self) -> str:
+        """What the hub says of its queues and of clients that share an identity (FAILURES.md D20, D27)."""
+        problems = _problems(self._hub)
+        if problems:
+            raise SeveralProblems(problems)
+        return "no problem"
 
     async def deployment(self) -> str:
         """What the agent says of the last deployment (contract 4.1)."""
@@ -122,34 +188,48 @@ class Probes:
     async def modules(self) -> str:
         """The problems of all modules, as the device reports them."""
         modules = _object(self._report.get("modules"))
-        documents = [each for module in modules.values() for each in _list(_object(module).get("problems"))]
-        problems = tuple(Problem.from_document(each) for each in documents if isinstance(each, dict))  # type: ignore[arg-type]
-        if problems:
+        if problems := tuple(problem for module in modules.values() for problem in _problems(_object(module))):
             raise SeveralProblems(problems)
         return f"{len(modules)} modules, no problem"
 
     def _enrolment(self) -> EnrolmentFile:
         return self.folder.enrolment()
 
+    def _engine(self) -> EngineChecks | None:
+        """The engine that was named, or the one that the device was last started with."""
+        run = self.folder.last_run()
+        engine = self.engine or (run.engine if run else None)
+        if engine is None:
+            return None
+        try:
+            owner = str(self._enrolment().connection.identity)
+        except Problem:
+            owner = ""
+        return EngineChecks(engine, owner)
+
+    async def _shake_hands(self, port: int) -> str:
+        enrolment = self._enrolment()
+        shown = await handshake(enrolment.above.host, port, enrolment.trusted)
+        self._shown.append((shown.where, shown.certificate))
+        return f"{shown.where}, {shown.version}"
+
+    def _kept_certificates(self) -> list[tuple[str, x509.Certificate]]:
+        found = x509.load_pem_x509_certificates(self._enrolment().trusted.encode())
+        known = [(f"authority {each.subject.rfc4514_string()}", each) for each in found]
+        own = self.folder.own_certificate()
+        return [*known, ("this device", own)] if own else known
+
     def _socket(self) -> Path:
         return socket_path(self.folder.path) / SOCKET
-
-    async def _handshake(self, host: str, port: int) -> str:
-        """TLS up to the end of the handshake, trusting what the device trusts."""
-        context = client_context(self._enrolment().trusted)
-        try:
-            async with asyncio.timeout(_SECONDS):
-                _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
-        except (OSError, ssl.SSLError, TimeoutError) as error:
-            raise findings(ConnectEvidence(f"{host}:{port}", str(error) or "timed out"))[0] from error
-        found: ssl.SSLObject = writer.get_extra_info("ssl_object")
-        seen = f"{host}:{port}, {found.version()}"
-        writer.close()
-        return seen
 
 
 def _object(value: Json) -> JsonObject:
     return value if isinstance(value, dict) else {}
+
+
+def _problems(report: JsonObject) -> tuple[Problem, ...]:
+    found = [each for each in _list(report.get("problems")) if isinstance(each, dict)]
+    return tuple(Problem.from_document(each) for each in found)  # type: ignore[arg-type]
 
 
 def _list(value: Json) -> list[Json]:
