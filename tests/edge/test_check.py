@@ -88,7 +88,7 @@ async def test_a_device_that_is_well_passes_every_check(tmp_path: Path, cloud: C
 async def test_a_missing_folder_explains_everything_else(tmp_path: Path) -> None:
     outcomes = await looked(Probes(DeviceFolder(tmp_path / "nowhere")), frozenset())
     assert codes(outcomes) == {"data-folder": ["file-unreadable"]}
-    assert skipped(outcomes) == outcomes.keys() - {"data-folder", "container-engine", "image-disk"}
+    assert skipped(outcomes) == outcomes.keys() - {"data-folder", "container-engine", "image-disk", "packets"}
 
 
 async def test_a_device_that_was_never_enrolled_is_told_so(tmp_path: Path) -> None:
@@ -195,10 +195,12 @@ async def test_a_port_that_another_program_has_is_named_with_its_owner_while_the
 async def test_the_engine_that_the_device_was_started_with_is_looked_at(tmp_path: Path) -> None:
     engine = ModuleEngine(f"unix://{tmp_path}/nosuch.sock")
     LastRun("", 8883, None, engine).write(tmp_path)
-    outcomes = await looked(Probes(DeviceFolder(tmp_path)), CLOUD_CHECKS - {"container-engine", "image-disk"})
+    outcomes = await looked(
+        Probes(DeviceFolder(tmp_path)), CLOUD_CHECKS - {"container-engine", "image-disk", "packets"}
+    )
     assert codes(outcomes)["container-engine"] == ["engine-unreachable"]
     assert "nosuch.sock" in outcomes["container-engine"].problems[0].title()
-    assert {"image-disk", "module-network"} <= skipped(outcomes)
+    assert {"image-disk", "packets", "module-network"} <= skipped(outcomes)
 
 
 async def test_what_the_hub_says_of_its_queues_is_told(tmp_path: Path) -> None:

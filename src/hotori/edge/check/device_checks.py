@@ -32,6 +32,12 @@ CHECKS = (
         ("container-engine",),
     ),
     Check(
+        "packets",
+        _CONFIGURATION,
+        Words("packets of modules get out", "モジュールのパケットが外に出られる"),
+        ("container-engine",),
+    ),
+    Check(
         "cloud-name",
         _CONNECTIVITY,
         Words("the cloud's name has an address", "クラウドの名前を解決できる"),
@@ -119,6 +125,7 @@ def _probes(probes: Probes) -> Mapping[str, Probe]:
         "authority": probes.authority,
         "container-engine": probes.container_engine,
         "image-disk": probes.image_disk,
+        "packets": probes.packets,
         "cloud-name": probes.name,
         "cloud-https": probes.https,
         "cloud-mqtt": probes.mqtt,

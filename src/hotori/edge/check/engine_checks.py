@@ -51,21 +51,23 @@ class EngineChecks:
             disk = await EngineShelf(engine).disk()
         return check_disk(disk.path) if disk else "the engine's disk cannot be seen from here"
 
-    async def network(self, cloud: str, mqtt_port: int) -> str:
-        """FAILURES.md D13, D14: packets, forwarding, and from inside a module the hub and the cloud's name.
-
-        Raises `packets-too-large`, `forwarding-off`, `hub-shut-to-modules`, `modules-without-names`.
-        """
+    async def way_out(self) -> str:
+        """FAILURES.md D14. Raises `packets-too-large` and `forwarding-off`."""
         async with self._open() as engine:
             size = _mtu(await _network(engine, self.engine.network))
-            container = await self._container(engine)
         self.machine.forwarding()
-        seen = self.machine.packets(self.engine.network, size)
+        return self.machine.packets(self.engine.network, size)
+
+    async def network(self, cloud: str, mqtt_port: int) -> str:
+        """FAILURES.md D13: the hub and the cloud's name, from inside a module. Raises `hub-shut-to-modules` and
+        `modules-without-names`."""
+        async with self._open() as engine:
+            container = await self._container(engine)
         if container is None:
-            return f"{seen}; no module runs that could be looked into"
+            return "no module runs that could be looked into"
         if not engine.local or os.geteuid() != 0 or shutil.which("nsenter") is None:
-            return f"{seen}; looking into a module needs root and nsenter"
-        return f"{seen}; {await self._inside(container, cloud, mqtt_port)}"
+            return "looking into a module needs root and nsenter"
+        return await self._inside(container, cloud, mqtt_port)
 
     async def _inside(self, container: Any, cloud: str, mqtt_port: int) -> str:
         name, pid = container["Name"].lstrip("/"), container["State"]["Pid"]
@@ -74,6 +76,8 @@ class EngineChecks:
         server = _name_server(root / "resolv.conf")
         asked = "" if is_address(cloud) or not server else cloud
         found = await _look_from(pid, {"hub": hub, "port": mqtt_port, "server": server, "name": asked})
+        if found.get("looked"):
+            return f"{name} could not be looked into: {found['looked']}"
         if hub and found["hub"]:
             raise Problem(HUB_SHUT_TO_MODULES, found["hub"], module=name, address=f"{hub}:{mqtt_port}")
         if found["name"]:

@@ -158,6 +158,10 @@ class Probes:
         engine = self._engine()
         return await engine.room() if engine else _NO_ENGINE
 
+    async def packets(self) -> str:
+        engine = self._engine()
+        return await engine.way_out() if engine else _NO_ENGINE
+
     async def module_network(self) -> str:
         engine, run = self._engine(), self.folder.last_run()
         if engine is None:
