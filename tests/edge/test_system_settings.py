@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +114,29 @@ def test_the_env_of_a_system_module_is_refused_where_it_is_none() -> None:
 
     assert caught.value.code == "manifest-malformed"
     assert "/at/systemModules/edgeAgent/env/RuntimeLogLevel" in caught.value.cause()
+
+
+async def test_logs_are_kept_as_the_deployment_says_and_a_fault_in_it_stops_nothing(tmp_path: Path) -> None:
+    """Contract 3.2, loggingOptions: the default for modules that give none."""
+    options = '{"Type":"json-file","Config":{"max-size":"1m","max-file":"2"}}'
+    async with Device(tmp_path, Cloud("camera", "uploader")) as device:
+        desired: Any = manifest("camera", "uploader")
+        desired["runtime"]["settings"]["loggingOptions"] = options
+        own = {"HostConfig": {"LogConfig": {"Type": "local"}}}
+        desired["modules"]["uploader"]["settings"]["createOptions"] = json.dumps(own)
+        device.agent.deploy(desired, 1)
+        await device.settle()
+        camera, uploader = (device.runtime.launches[name].create_options for name in ("camera", "uploader"))
+        kept = [device.reports[-1]["runtime"]["settings"]["loggingOptions"]]  # type: ignore[index,call-overload]
+
+        desired["runtime"]["settings"]["loggingOptions"] = options.replace('"2"', "2")
+        device.agent.deploy(desired, 2)
+        await device.settle()
+        report: Any = device.reports[-1]
+    assert camera == {"HostConfig": {"LogConfig": json.loads(options)}}
+    assert uploader == own
+    assert kept == [options]
+    assert report["lastDesiredStatus"]["code"] == 400
+    assert report["problems"][0]["code"] == "manifest-malformed"
+    assert "/runtime/settings/loggingOptions/Config" in report["problems"][0]["cause"]["en"]
+    assert device.runtime.verbs.count("create camera") == 1

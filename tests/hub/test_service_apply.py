@@ -153,6 +153,12 @@ _AGENT, _HUB, _CAMERA = (
     [
         ([*_AGENT, "modules", "camera"], {"type": "docker"}, "manifest-malformed", f"{MODULES}/camera/settings"),
         ([*_AGENT, "modules", "a b"], {}, "manifest-malformed", f"{MODULES}/a b"),
+        (
+            [*_AGENT, "runtime"],
+            {"settings": {"loggingOptions": "{}"}},
+            "manifest-malformed",
+            "/modulesContent/$edgeAgent/properties.desired/runtime/settings/loggingOptions/Type",
+        ),
         ([*_AGENT, "schemaVersion"], "2.0", "schema-unsupported", "$edgeAgent"),
         (["$edgeHub"], {}, "manifest-malformed", "/modulesContent/$edgeHub/properties.desired/schemaVersion"),
         ([*_HUB, "routes", "bad"], "FROM /messages/*", "route-invalid", "/modulesContent/$edgeHub/properties.desired"),
