@@ -82,6 +82,8 @@ class EngineChecks:
             raise Problem(HUB_SHUT_TO_MODULES, found["hub"], module=name, address=f"{hub}:{mqtt_port}")
         if found["name"]:
             raise Problem(MODULES_WITHOUT_NAMES, found["name"], module=name, name=cloud, server=server)
+        if not server and not is_address(cloud):
+            raise Problem(MODULES_WITHOUT_NAMES, "no name server", module=name, name=cloud, server="-")
         return f"{name} reaches the hub" if hub else f"{name} has a network of its own"
 
     async def _container(self, engine: Engine) -> Any:
@@ -89,7 +91,8 @@ class EngineChecks:
         query = json.dumps({"label": [f"{_OWNER}={self.owner}"], "status": ["running"]})
         for found in await engine.get("containers/json", filters=query):
             document = await engine.get(f"containers/{found['Id']}/json")
-            if document["HostConfig"]["NetworkMode"] == self.engine.network:
+            # Podman says `bridge` for the mode, whatever the network's name.
+            if self.engine.network in (document["NetworkSettings"].get("Networks") or {}):
                 return document
         return None
 

@@ -14,7 +14,8 @@ import struct
 import sys
 
 _SECONDS = 5.0
-_QUERY, _ADDRESS, _INTERNET = 0x0100, 1, 1
+_QUERY, _INTERNET, _ADDRESSES = 0x0100, 1, (1, 28)
+"""Records A and AAAA."""
 _CODES = {2: "the name server failed", 3: "there is no such name", 5: "the name server refused"}
 
 
@@ -29,9 +30,14 @@ def reach(address: str, port: int) -> str:
 
 def look_up(server: str, name: str) -> str:
     """Ask a name server for an address, since this machine's own way of asking is not the module's; what went wrong."""
+    wrong = [_ask(server, name, kind) for kind in _ADDRESSES]
+    return "" if "" in wrong else wrong[0]
+
+
+def _ask(server: str, name: str, kind: int) -> str:
     number = int.from_bytes(os.urandom(2), "big")
     labels = b"".join(bytes([len(label)]) + label.encode("idna") for label in name.rstrip(".").split("."))
-    query = struct.pack(">6H", number, _QUERY, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", _ADDRESS, _INTERNET)
+    query = struct.pack(">6H", number, _QUERY, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", kind, _INTERNET)
     try:
         with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as asking:
             asking.settimeout(_SECONDS)
@@ -43,7 +49,9 @@ def look_up(server: str, name: str) -> str:
     if len(answer) < 12 or int.from_bytes(answer[:2], "big") != number:
         return f"{server}: what it answered is no answer"
     code = answer[3] & 0x0F
-    return f"{server}: {_CODES.get(code, f'code {code}')}" if code else ""
+    if code:
+        return f"{server}: {_CODES.get(code, f'code {code}')}"
+    return "" if int.from_bytes(answer[6:8], "big") else f"{server}: it knows no address of that name"
 
 
 if __name__ == "__main__":
