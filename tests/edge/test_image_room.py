@@ -113,6 +113,19 @@ async def test_two_that_fit_only_one_after_the_other_are_fetched_so(small_disk: 
     assert order == ["begin first", "end first", "begin second", "end second"]
 
 
+async def test_two_modules_of_one_image_need_its_room_once(small_disk: Path, images: TinyImages) -> None:
+    store = ImageStore(small_disk / "images")
+    image = await images.publish({"big": share(small_disk, 0.7)})
+    room = ImageRoom(RoomParts(store, RegistrySizes()))
+
+    async def fetch() -> None:
+        async with room.held(image, None):
+            await store.fetch(image, None)
+
+    await asyncio.gather(fetch(), fetch())
+    assert await store.find(image)
+
+
 async def test_what_nobody_can_tell_is_left_to_the_fetch(small_disk: Path, tmp_path: Path) -> None:
     store = ImageStore(small_disk / "images")
     async with ImageRoom(RoomParts(store, RegistrySizes())).held(ImageReference.parse("127.0.0.1:1/nobody:1"), None):

@@ -14,6 +14,7 @@ from hotori.model.json import JsonObject
 from hotori.model.manifest import RegistryCredential
 from hotori.model.secret import Secret
 from hotori.problems import Problem
+from hotori.problems.identity import DEVICE_UNKNOWN
 from hotori.solution.reported_disk import check_room
 from hotori.testing.registry_server import TinyImages, registry_server
 
@@ -40,6 +41,13 @@ class Reported:
     async def twin(self, identity: Identity) -> JsonObject:
         assert str(identity) == "edge-1/$edgeAgent"
         return {"properties": {"reported": self.reported}}
+
+
+class NoTwin(Reported):
+    """A device that is none, which is told when the manifest is applied."""
+
+    async def twin(self, identity: Identity) -> JsonObject:
+        raise Problem(DEVICE_UNKNOWN, device=identity.device)
 
 
 def manifest(*images: ImageReference) -> JsonObject:
@@ -84,4 +92,5 @@ async def test_a_device_that_told_nothing_and_a_registry_that_does_not_answer_ar
     silent = Reported(0)
     del silent.reported["imageDisk"]
     await checked("127.0.0.1:1", silent, image)
+    await checked("127.0.0.1:1", NoTwin(0), image)
     await checked("127.0.0.1:1", Reported(0), image)

@@ -68,7 +68,7 @@ class ImageRoom:
         mark = object()
         if layers := await self._missing(image, credential):
             async with self._changed:
-                self._under_way[mark] = await self._make(image, layers)
+                self._under_way[mark] = await self._make(image, credential, layers)
         try:
             yield
         finally:
@@ -86,7 +86,9 @@ class ImageRoom:
             _log.info("the size of %s is not known before it is fetched: %s", image, error)
             return ()
 
-    async def _make(self, image: ImageReference, layers: Sequence[ImageLayer]) -> int:
+    async def _make(
+        self, image: ImageReference, credential: RegistryCredential | None, layers: Sequence[ImageLayer]
+    ) -> int:
         """The bytes that the image needs, once they are free."""
         freed = False
         while disk := await self._parts.shelf.disk():
@@ -95,6 +97,8 @@ class ImageRoom:
                 return needed
             if self._under_way:
                 await self._changed.wait()
+                # What came meanwhile may have brought these layers, too.
+                layers = await self._missing(image, credential)
             elif self._parts.free and not freed:
                 freed = True
                 async with bounded("remove images", _FREEING):

@@ -59,7 +59,10 @@ async def check_room(device: str, manifest: JsonObject, registry: RegistryCreden
 
     A device that reported no disk, and a registry that does not tell, are no reason to refuse.
     """
-    twin: Any = await twins.twin(Identity(device, EDGE_AGENT))
+    try:
+        twin: Any = await twins.twin(Identity(device, EDGE_AGENT))
+    except Problem:
+        return  # who is no edge device is told so when the manifest is applied
     shelf = ReportedShelf(twin["properties"]["reported"])
     if "imageDisk" not in shelf.reported:
         return
