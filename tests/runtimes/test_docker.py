@@ -159,8 +159,8 @@ class EngineSuite(RuntimeSuite):
         digest = await runtime.pull(first, None)
         own = await sizes.missing(second, None, shelf)
         disk = await shelf.disk()
-        assert (len(both), len(own)) == (2, 1)
-        assert 3_000_000 < bytes_needed(both[1:]) < 3_100_000
+        assert len(own) == 1, "the layer below came with the first image, or with one before"
+        assert 3_000_000 < bytes_needed(both[-1:]) < 3_100_000
         assert 4_000_000 < bytes_needed(own) < 4_100_000
         assert await sizes.missing(first, None, shelf) == ()
         assert await shelf.holds(first.pinned(digest))
