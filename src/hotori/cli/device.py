@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +17,9 @@ from hotori.model.json import JsonObject
 from hotori.problems import Words
 from hotori.sdk.connection_file import CloudConnection, write_private
 from hotori.sdk.service import DeviceView, ServiceClient
+
+if TYPE_CHECKING:
+    from hotori.net.own_certificate import OwnCertificate
 
 
 @click.group()
@@ -51,7 +56,8 @@ def enrolment(cloud: CloudConnection, view: DeviceView) -> JsonObject:
     type=click.Choice(["key", "x509", "x509-ca"]),
     default="key",
     show_default=True,
-    help="How it shows who it is: a key, its own certificate, or one of a registered authority (hotori ca).",
+    help="How it shows who it is: a key, its own certificate, or one of an authority: the cloud's own, or one that is "
+    "registered (hotori ca). With x509-ca, --write has the cloud issue one.",
 )
 @click.option(
     "--certificate",
@@ -85,9 +91,37 @@ def add(
 
     view = run(work())
     if write is not None:
-        write_private(write, enrolment(connection, view))
-        terminal.note(Words("wrote {path}", "{path} に書き込みました"), path=write)
+        shown = _made_here(name) if auth == "x509" and certificate is None else None
+        _write(terminal, write, connection, view, _issued(connection, name) if auth == "x509-ca" else shown)
     _show(terminal, view, with_key=True)
+
+
+@device.command()
+@click.argument("name")
+@click.option(
+    "--write", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where the enrolment file goes."
+)
+@cloud_option
+@answers
+def certificate(terminal: Terminal, name: str, write: Path, cloud: str | None) -> None:
+    """Issue a certificate of the cloud's authority to an edge device, and write an enrolment file with it.
+
+    The device must be registered for certificates. Give it the file: `hotori edge run --enrolment FILE`.
+
+    \b
+    Example:  hotori device certificate edge-1 --write edge-1.json
+    """
+    connection = open_cloud(cloud)
+
+    async def work() -> DeviceView:
+        async with service_client(connection) as client:
+            return await client.device(name)
+
+    view, issued = run(work()), _issued(connection, name)
+    _write(terminal, write, connection, view, issued)
+    end = datetime.fromtimestamp(issued.ends, UTC).isoformat()
+    words = Words("{name} has a certificate until {end}", "{name} の証明書の期限は {end} です")
+    terminal.result({"device": name, "expires": end, "enrolment": str(write)}, words, name=name, end=end)
 
 
 @device.command(name="list")
@@ -163,6 +197,36 @@ def remove(terminal: Terminal, name: str, yes: bool, cloud: str | None) -> None:
 
     run(work())
     terminal.result({"removed": name}, Words("removed {name}", "{name} を削除しました"), name=name)
+
+
+def _issued(connection: CloudConnection, name: str) -> OwnCertificate:
+    """A certificate of the cloud's authority, for a key that is made here."""
+    from hotori.net.own_certificate import CertificateRequest
+
+    request = CertificateRequest.make(name)
+
+    async def work() -> str:
+        async with service_client(connection) as client:
+            return await client.device_certificate(name, request.text)
+
+    return request.answered(run(work()))
+
+
+def _made_here(name: str) -> OwnCertificate:
+    from hotori.net.own_certificate import OwnCertificate
+
+    return OwnCertificate.read(Path(f"{name}.pem"), Path(f"{name}.key"))
+
+
+def _write(
+    terminal: Terminal, path: Path, connection: CloudConnection, view: DeviceView, shown: OwnCertificate | None
+) -> None:
+    """The enrolment file."""
+    document = enrolment(connection, view)
+    if shown is not None:
+        document["certificate"] = shown.document()
+    write_private(path, document)
+    terminal.note(Words("wrote {path}", "{path} に書き込みました"), path=path)
 
 
 def _authentication(terminal: Terminal, name: str, auth: str, certificate: Path | None) -> JsonObject | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from hotori.cli.edge_install import config as config_group
 from hotori.cli.edge_install import install, take_settings
 from hotori.cli.edge_provision import provision
 from hotori.cli.options import answers, run
-from hotori.cli.provisioning_options import Provisioning, provisioning_options
+from hotori.cli.provisioning_options import Provisioning, ShownCertificate, provisioning_options
 from hotori.cli.serving import PORT, until_asked_to_stop
 from hotori.cli.terminal import Terminal
 from hotori.model.connection_string import IdentityConnection
@@ -56,7 +57,10 @@ for command in (*COMMANDS, check, install, config_group, provision):
 @click.option(
     "--enrolment", type=click.Path(path_type=Path, dir_okay=False), help="What `hotori device add --write` wrote."
 )
-@click.option("--connection-string", help="Instead of the enrolment file: who the device is; give --ca too.")
+@click.option(
+    "--connection-string",
+    help="Instead of the enrolment file: who the device is; give --ca too, and a --certificate if it says x509=true.",
+)
 @provisioning_options
 @click.option("--ca", type=click.Path(path_type=Path, dir_okay=False), help="The cloud's authority (PEM).")
 @click.option(
@@ -134,6 +138,7 @@ def run_command(
     enrolment: Path | None,
     connection_string: str | None,
     provisioning: Provisioning | None,
+    shown: ShownCertificate | None,
     ca: Path | None,
     hub_mqtt_port: int,
     hub_https_port: int,
@@ -177,7 +182,7 @@ def run_command(
 
     config = EdgeConfig(
         data=data.resolve(),
-        enrolment=_ticket(enrolment, connection_string, ca, hub_mqtt_port, hub_https_port)
+        enrolment=_ticket(enrolment, connection_string, shown, ca, hub_mqtt_port, hub_https_port)
         or _provisioned(data, provisioning, ca, hub_mqtt_port, hub_https_port),
         listen=listen,
         name=name or listen,
@@ -205,20 +210,27 @@ def _tell_ready(terminal: Terminal, file: Path, device: str, hub: HubAddress) ->
 
 
 def _ticket(
-    file: Path | None, connection_string: str | None, ca: Path | None, mqtt_port: int, https_port: int
+    file: Path | None,
+    connection_string: str | None,
+    shown: ShownCertificate | None,
+    ca: Path | None,
+    mqtt_port: int,
+    https_port: int,
 ) -> EnrolmentFile | None:
     """Who the device is, from the file or from the pieces; None leaves it to what the data folder kept."""
     from hotori.edge.enrolment import EnrolmentFile
 
+    certificate = shown.read() if shown else None
     if file is not None:
-        return EnrolmentFile.read(file)
+        read = EnrolmentFile.read(file)
+        return replace(read, certificate=certificate or read.certificate)
     if connection_string is None:
         return None
     if ca is None:
         raise click.UsageError("--connection-string needs --ca")
-    connection = IdentityConnection.parse(connection_string)
+    connection = IdentityConnection.parse(connection_string, certificates=True)
     hub = HubAddress(connection.host, mqtt_port, https_port)
-    return EnrolmentFile(connection, read_text(ca), hub)
+    return EnrolmentFile(connection, read_text(ca), hub, certificate=certificate)
 
 
 def _provisioned(

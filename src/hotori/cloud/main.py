@@ -133,6 +133,7 @@ async def _open_parts(
         grants=StoreGrants(blobs, ACCOUNT, credentials.storage_key, lambda: files_host),
         own_storage=lambda: StorageClient(storage, authority.certificate),
         trust=trust,
+        authority=authority,
         pinner=ImagePinner(images, f"{config.name}:{port_of(listeners.registry)}"),
         hub_events=config.hub_events,
     )

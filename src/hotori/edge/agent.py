@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -94,6 +94,8 @@ class AgentParts:
     """Of the device itself; those of the manifest go before them."""
     stepped: Callable[[Outcome], None] = lambda _: None
     """Told what became of each step."""
+    troubles: Callable[[], Sequence[Problem]] = tuple
+    """What is wrong with the device besides its modules."""
 
 
 class Agent:
@@ -336,7 +338,7 @@ class Agent:
 
     def _report(self, made: Plan, observations: Mapping[str, ModuleObservation]) -> None:
         self._judged = self._judge_deployment(made)
-        troubles = [self._latest.problem] if self._latest.problem else []
+        troubles = [*([self._latest.problem] if self._latest.problem else []), *self._parts.troubles()]
         report = AgentReport(
             deployment=self._latest,
             judgement=self._judged,

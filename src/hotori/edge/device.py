@@ -18,6 +18,7 @@ from hotori.edge.agent import Agent, AgentParts
 from hotori.edge.agent_memory import MemoryStore
 from hotori.edge.agent_methods import AgentMethods
 from hotori.edge.agent_metrics import AgentMeters, machine_families, usages_of
+from hotori.edge.certificate_renewal import CertificateRenewal
 from hotori.edge.control import Control
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.enrolment import EnrolmentFile
@@ -59,6 +60,7 @@ from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http import HttpServer
 from hotori.net.live_certificate import DAY
 from hotori.net.tls import ServesTls, client_context
+from hotori.problems import Problem
 from hotori.reconcile.image_policy import ImageRules
 from hotori.reconcile.restart import RestartRules
 from hotori.runtimes.held_image import ImageHolder
@@ -94,7 +96,7 @@ class EdgeParts:
     """What a device is made of. `name` is what modules dial; `queue_log` keeps the hub's messages;
     `images` is where unused images are removed, if anywhere; `shelf` is where they are kept and `sizes` tells how large
     they are, so that only what fits is fetched; `trust` has the authorities whose certificates devices
-    behind this one may show (contract 1.3)."""
+    behind this one may show (contract 1.3), besides the cloud's own; `renewal` renews the device's certificate."""
 
     data: Path
     name: str
@@ -110,6 +112,7 @@ class EdgeParts:
     shelf: ImageShelf | None = None
     sizes: ImageSizes | None = None
     clock: Callable[[], float] = time.time
+    renewal: CertificateRenewal | None = None
 
 
 class HubAbove(ScopeSource, Protocol):
@@ -209,7 +212,9 @@ class EdgeDevice:
 
     async def _work(self, until: Callable[[], Awaitable[object]]) -> None:
         async with asyncio.TaskGroup() as group:
-            actors = (self.scope.run(), self.agent.run(), self._agent_twin.run(), self._hub_twin.run())
+            actors = [self.scope.run(), self.agent.run(), self._agent_twin.run(), self._hub_twin.run()]
+            if self._parts.renewal:
+                actors.append(self._parts.renewal.run())
             tasks = [group.create_task(actor) for actor in actors]
             try:
                 await until()
@@ -229,7 +234,7 @@ class EdgeDevice:
             self._intake,
             device=self.identity.device,
             host_names=(parts.name,),
-            vouchers=Vouchers(authorities=parts.trust),
+            vouchers=Vouchers(authorities=parts.trust.with_text(parts.enrolment.ca)),
             clock=parts.clock,
         )
 
@@ -268,7 +273,13 @@ class EdgeDevice:
             image_rules=parts.rules.images,
             credentials=parts.enrolment.registries,
             stepped=self._agent_meters.stepped,
+            troubles=self._troubles,
         )
+
+    def _troubles(self) -> list[Problem]:
+        """What is wrong with the device itself."""
+        renewal = self._parts.renewal
+        return [renewal.problem] if renewal and renewal.problem else []
 
     def _answer_methods(self, hub: str) -> None:
         enrolment = self._parts.enrolment
@@ -347,7 +358,8 @@ class EdgeDevice:
 
     def _for_children(self) -> list[Route]:
         names = (self.hub.name, *self.hub.host_names)
-        parent = Parent(self.scope, self.identity.device, names, self._hand_up, self._parts.clock)
+        trusted = self.hub.admissions.vouchers.trusted
+        parent = Parent(self.scope, self.identity.device, names, self._hand_up, self._parts.clock, trusted)
         return [*parent.routes(), *self._more]
 
     async def _hand_up(self, method: str, name: str, body: JsonObject, etag: str | None) -> tuple[int, bytes]:

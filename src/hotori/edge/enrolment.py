@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import ssl
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from hotori.model.connection_string import IdentityConnection
 from hotori.model.json import JsonObject
 from hotori.model.manifest import RegistryCredential
 from hotori.model.secret import Secret
+from hotori.net.own_certificate import OwnCertificate
+from hotori.net.tls import client_context
 from hotori.problems import Problem, Words
+from hotori.problems.certificates import CERTIFICATE_UNUSABLE
 from hotori.problems.storage import FILE_UNREADABLE
 from hotori.sdk.connection_file import HubAddress, read_document, write_private
 
+_NO_CERTIFICATE = Words("none was given", "指定されていません")
 _OTHER = Words("it is not an enrolment file", "登録ファイルではありません")
 
 
@@ -30,13 +35,30 @@ class ParentEdge:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentFile:
-    """Who the device is, which authority it trusts (PEM text) and where its cloud listens, or its parent does."""
+    """Who the device is, which authority it trusts (PEM text) and where its cloud listens, or its parent does.
+
+    `certificate` shows who it is where its connection has no key.
+    """
 
     connection: IdentityConnection
     ca: str
     hub: HubAddress
     registry: RegistryCredential | None = None
     parent: ParentEdge | None = None
+    certificate: OwnCertificate | None = field(default=None, repr=False)
+
+    def checked(self) -> EnrolmentFile:
+        """Itself. Raises `certificate-unusable` where a certificate is needed and there is none."""
+        if self.connection.by_certificate and self.certificate is None:
+            raise Problem(CERTIFICATE_UNUSABLE, where=self.connection.identity.device, reason=_NO_CERTIFICATE)
+        return self
+
+    def context(self) -> ssl.SSLContext:
+        """For connections to the cloud or parent in which the device shows who it is."""
+        context = client_context(self.trusted)
+        if self.connection.by_certificate and self.certificate is not None:
+            self.certificate.show(context)
+        return context
 
     @property
     def above(self) -> HubAddress:
@@ -63,14 +85,15 @@ class EnrolmentFile:
         """Raises `file-unreadable` and `connection-string-malformed`."""
         document = read_document(path)
         try:
-            registry, parent = document.get("registry"), document.get("parent")
+            registry, parent, shown = (document.get(name) for name in ("registry", "parent", "certificate"))
             return cls(
-                connection=IdentityConnection.parse(document["connectionString"]),
+                connection=IdentityConnection.parse(document["connectionString"], certificates=True),
                 ca=str(document["ca"]),
                 hub=_address(document["hub"]),
                 registry=registry
                 and RegistryCredential(registry["address"], registry["username"], Secret(registry["password"])),
                 parent=ParentEdge(_address(parent), str(parent["ca"])) if parent else None,
+                certificate=OwnCertificate.from_document(shown, path) if shown else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Problem(FILE_UNREADABLE, repr(error), path=path, reason=_OTHER) from error
@@ -90,6 +113,8 @@ class EnrolmentFile:
             }
         if self.parent:
             document["parent"] = self.parent.document()
+        if self.certificate:
+            document["certificate"] = self.certificate.document()
         return document
 
     def write(self, path: Path) -> None:

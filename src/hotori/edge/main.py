@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from starlette.routing import Route
 
+from hotori.edge.certificate_renewal import CertificateRenewal
 from hotori.edge.cloud_api import CloudApi
 from hotori.edge.device import EdgeDevice, EdgeParts, EdgeRules
 from hotori.edge.enrolment import EnrolmentFile, ParentEdge
@@ -91,7 +92,7 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
     """Run until `stop` is set. `ready` is told, with the device's name, once connect.json is written.
 
     Works without a cloud from the second start on. Raises `data-folder-in-use`, `enrolment-missing`,
-    `device-differs`, the ports' and the stores' problems, all before anything is served.
+    `device-differs`, `certificate-unusable`, the ports' and the stores' problems, all before anything is served.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(DataFolder(config.data))
@@ -102,10 +103,12 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
         listeners = bind_all(config.listen, config.mqtt_port, config.https_port, ahead=ahead)
         stack.callback(listeners.close)
         counting = config.metrics.bind(config.listen) if config.metrics else None
-        cloud = CloudApi(enrolment.above, enrolment.connection.host, client_context(enrolment.trusted))
+        cloud = CloudApi(enrolment.above, enrolment.connection.host, enrolment.context())
         await stack.enter_async_context(cloud)
         images = await _image_gate(enrolment, stack)
         parts = await _open_parts(config, enrolment, modules, stack)
+        renewal = CertificateRenewal(config.data, enrolment, cloud, parts.clock, config.rules.certificates)
+        parts = replace(parts, renewal=renewal)
         certificate = LiveCertificate(parts.authority, served_names(config), config.rules.certificates)
         await stack.enter_async_context(certificate)
         device = await EdgeDevice.make(parts, cloud, images)

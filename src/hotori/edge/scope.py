@@ -35,7 +35,7 @@ class ScopeSource(Protocol):
     """Where the registrations come from: the cloud, or the parent edge device. Raises the problems of its network."""
 
     async def modules(self, device: Identity, key: Secret) -> list[JsonObject]:
-        """The device's own modules."""
+        """The device's own modules; an empty key asks with the device's certificate."""
         ...
 
     async def scope(self, chain: AuthChain, hub_key: Secret) -> list[JsonObject]:
@@ -116,7 +116,7 @@ class ScopeDirectory:
     async def find(self, identity: Identity) -> Registration | None:
         """The registration; asks above about one that is not known. Raises DirectoryNotReadyError.
 
-        The device itself is always known: it has its own key.
+        The device itself is always known: it has its own key, or its certificate.
         """
         if identity == self.device:
             return self._own()
@@ -168,7 +168,8 @@ class ScopeDirectory:
                     await self._wanted.wait()
 
     def _own(self) -> Registration:
-        bare = Registration(self.device, generation="", primary=self._key, secondary=Secret(""), edge=True)
+        kind = Authentication.SAS if self._key else Authentication.THUMBPRINT
+        bare = Registration(self.device, "", self._key, Secret(""), edge=True, authentication=kind)
         return replace(self._known.get(self.device, bare), primary=self._key, edge=True)
 
     async def _first_fetch(self) -> None:

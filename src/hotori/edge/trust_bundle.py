@@ -29,5 +29,10 @@ class TrustBundle:
             raise Problem(FILE_UNREADABLE, str(error), path=path, reason=reason) from error
         return cls(tuple(each.public_bytes(Encoding.DER) for each in found))
 
+    def with_text(self, pem: str) -> TrustBundle:
+        """And those in the text."""
+        more = (each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(pem.encode()))
+        return TrustBundle(tuple(dict.fromkeys((*self.authorities, *more))))
+
     async def trusted(self) -> tuple[bytes, ...]:
         return self.authorities

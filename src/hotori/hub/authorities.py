@@ -71,13 +71,19 @@ class Authorities:
     """Authorities over records. `etag` None means whatever stands there, else `changed-meanwhile`."""
 
     def __init__(
-        self, records: Records, clock: Callable[[], float] = time.time, chance: Callable[[int], bytes] = os.urandom
+        self,
+        records: Records,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[int], bytes] = os.urandom,
+        own: tuple[bytes, ...] = (),
     ) -> None:
-        self._records, self._clock, self._chance = records, clock, chance
+        """`own` are those that need not be registered (DER): the installation's."""
+        self._records, self._clock, self._chance, self._own = records, clock, chance, own
 
     async def trusted(self) -> tuple[bytes, ...]:
-        """Certificates (DER) of those that are verified."""
-        return tuple(authority.certificate for authority in await self.all() if authority.verified)
+        """Certificates (DER) of those that are verified, and the installation's own."""
+        registered = (authority.certificate for authority in await self.all() if authority.verified)
+        return (*self._own, *registered)
 
     async def all(self) -> list[RegisteredAuthority]:
         """In the order of their names."""

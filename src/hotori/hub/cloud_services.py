@@ -34,6 +34,7 @@ from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.bulk import error_of
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.hub.vouchers import Vouchers
+from hotori.net.authority import Authority
 from hotori.sdk.storage import StorageClient
 from hotori.store.log import Log
 from hotori.store.records import Records
@@ -44,7 +45,8 @@ class CloudSurroundings:
     """What a cloud's hub is given. `name` is what clients call it; the logs are its to close, the records are not.
 
     `grants` are leave for devices to upload, `own_storage` opens a client of the cloud's own object store, `trust`
-    is for containers that somebody lends, `pinner` says what an image's tag names.
+    is for containers that somebody lends, `pinner` says what an image's tag names, `authority` issues certificates to
+    devices.
     """
 
     name: str
@@ -54,6 +56,7 @@ class CloudSurroundings:
     grants: BlobGrants
     own_storage: Callable[[], StorageClient]
     trust: ssl.SSLContext
+    authority: Authority
     pinner: Pinner = no_pins
     hub_events: frozenset[EventSource] = frozenset()
     device_terms: Terms = DEVICE_TERMS
@@ -71,7 +74,7 @@ async def open_services(around: CloudSurroundings, stack: AsyncExitStack) -> Ser
     records, clock = around.records, around.clock
     policies = await Policies.open(records, around.chance)
     registry = Registry(records, clock, around.chance)
-    authorities = Authorities(records, clock, around.chance)
+    authorities = Authorities(records, clock, around.chance, (around.authority.der,))
     events = Events(around.event_log)
     stack.push_async_callback(events.close)
     routes = CloudRoutes(records)
@@ -98,6 +101,7 @@ async def open_services(around: CloudSurroundings, stack: AsyncExitStack) -> Ser
         endpoints=Endpoints(around.name, routes, queues, around.own_storage, around.endpoint_rules),
         groups=groups,
         provisioning=provisioning,
+        authority=around.authority,
         clock=clock,
     )
 

@@ -30,7 +30,10 @@ def _required(pairs: dict[str, str], *names: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class IdentityConnection:
-    """What a device or module needs to connect. `gateway` is the edge device to go through, if any."""
+    """What a device or module needs to connect. `gateway` is the edge device to go through, if any.
+
+    An empty key means that it shows a certificate instead.
+    """
 
     host: str
     identity: Identity
@@ -38,19 +41,28 @@ class IdentityConnection:
     gateway: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> IdentityConnection:
+    def parse(cls, text: str, *, certificates: bool = False) -> IdentityConnection:
+        """Read the line; `x509=true` in the key's place is understood where the caller can show `certificates`.
+
+        Raises `connection-string-malformed`.
+        """
         pairs = parse_pairs(text)
+        if certificates and pairs.get("x509", "").lower() == "true":
+            pairs = {"SharedAccessKey": "", **pairs}
         host, device, key = _required(pairs, "HostName", "DeviceId", "SharedAccessKey")
         identity = Identity(device, pairs.get("ModuleId"))
         return cls(host, identity, Secret(key), pairs.get("GatewayHostName"))
+
+    @property
+    def by_certificate(self) -> bool:
+        return not self.key
 
     def format(self) -> str:
         """The line with its key: for the owner's eyes and files only."""
         module = f";ModuleId={self.identity.module}" if self.identity.module else ""
         gateway = f";GatewayHostName={self.gateway}" if self.gateway else ""
-        return (
-            f"HostName={self.host};DeviceId={self.identity.device}{module};SharedAccessKey={self.key.reveal()}{gateway}"
-        )
+        proof = f"SharedAccessKey={self.key.reveal()}" if self.key else "x509=true"
+        return f"HostName={self.host};DeviceId={self.identity.device}{module};{proof}{gateway}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import TypeAlias
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hotori.net.certificates import IssuedCertificate, ServerCertificate
@@ -39,6 +40,8 @@ MODULE_LIFE = timedelta(days=90)
 """At most, of what a module asks for: it asks again in time."""
 DEVICE_LIFE = timedelta(days=10 * 365)
 """Of a certificate that a device keeps for itself: nobody renews it."""
+CLIENT_LIFE = timedelta(days=90)
+"""Of one that a device shows to its cloud, and lets its cloud renew."""
 RENEW_BELOW = LEAF_LIFE / 3
 _CLOCK_SLACK = timedelta(days=1)
 """Certificates begin a day early: the clock of a device without a battery may lag behind ours."""
@@ -95,7 +98,7 @@ class Authority:
         issued = ServerCertificate.kept(self._folder, names)
         if not self._serves(issued):
             key = ec.generate_private_key(ec.SECP256R1())
-            leaf = self._sign_leaf(names[0], wanted, key, ExtendedKeyUsageOID.SERVER_AUTH, LEAF_LIFE)
+            leaf = self._sign_leaf(names[0], wanted, key.public_key(), ExtendedKeyUsageOID.SERVER_AUTH, LEAF_LIFE)
             _write(issued.key_path, _key_pem(key))
             _write(issued.cert_path, _pem(leaf) + _pem(self._root), mode=0o644)
         return issued
@@ -111,8 +114,20 @@ class Authority:
         if life <= timedelta():
             raise ValueError("it would have ended already")
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = self._sign_leaf(name, x509.SubjectAlternativeName(list(dict.fromkeys(names))), key, usage, life)
+        alternative = x509.SubjectAlternativeName(list(dict.fromkeys(names)))
+        leaf = self._sign_leaf(name, alternative, key.public_key(), usage, life)
         return IssuedCertificate(_pem(leaf) + _pem(self._root), _key_pem(key), leaf.not_valid_after_utc)
+
+    def issue_client(
+        self, name: str, key: CertificatePublicKeyTypes, life: timedelta = CLIENT_LIFE
+    ) -> x509.Certificate:
+        """A certificate by which a device shows who it is; it is not kept."""
+        return self._sign_leaf(name, None, key, ExtendedKeyUsageOID.CLIENT_AUTH, life)
+
+    @property
+    def der(self) -> bytes:
+        """The root's certificate in DER."""
+        return self._root.public_bytes(serialization.Encoding.DER)
 
     def _serves(self, issued: ServerCertificate) -> bool:
         """Whether the files are there, belong together, come from this root and live long enough."""
@@ -127,17 +142,18 @@ class Authority:
     def _sign_leaf(
         self,
         name: str,
-        names: x509.SubjectAlternativeName,
-        key: ec.EllipticCurvePrivateKey,
+        names: x509.SubjectAlternativeName | None,
+        key: CertificatePublicKeyTypes,
         usage: x509.ObjectIdentifier,
         life: timedelta,
     ) -> x509.Certificate:
         now = _now(self._clock)
         builder = _builder(_name(name), self._root.subject, key, self._chance)
+        if names is not None:
+            builder = builder.add_extension(names, critical=False)
         return (
             builder.not_valid_before(max(now - _CLOCK_SLACK, self._root.not_valid_before_utc))
             .not_valid_after(min(now + life, self._root.not_valid_after_utc))
-            .add_extension(names, critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -150,7 +166,7 @@ def self_signed(name: str, clock: Clock = time.time, chance: Chance = os.urandom
     """A device's own certificate and key (PEM), and the certificate's SHA-256 thumbprint, to be registered."""
     key, now = ec.generate_private_key(ec.SECP256R1()), _now(clock)
     certificate = (
-        _builder(_name(name), _name(name), key, chance)
+        _builder(_name(name), _name(name), key.public_key(), chance)
         .not_valid_before(now - _CLOCK_SLACK)
         .not_valid_after(now + DEVICE_LIFE)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -183,7 +199,7 @@ def _make_root(now: datetime, chance: Chance) -> tuple[ec.EllipticCurvePrivateKe
     # The random part tells the roots of two installations apart in a list of trusted authorities.
     name = _name(f"Hotori authority {chance(4).hex()}")
     root = (
-        _builder(name, name, key, chance)
+        _builder(name, name, key.public_key(), chance)
         .not_valid_before(now - _CLOCK_SLACK)
         .not_valid_after(now + ROOT_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -194,15 +210,15 @@ def _make_root(now: datetime, chance: Chance) -> tuple[ec.EllipticCurvePrivateKe
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, chance: Chance
+    subject: x509.Name, issuer: x509.Name, key: CertificatePublicKeyTypes, chance: Chance
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(int.from_bytes(b"\x01" + chance(18)))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 

@@ -1,6 +1,6 @@
 """Problems of the certificates that devices show."""
 
-from hotori.problems.kind import Kind, Words
+from hotori.problems.kind import Kind, Severity, Words
 
 THUMBPRINT_MALFORMED = Kind(
     code="thumbprint-malformed",
@@ -94,6 +94,52 @@ POSSESSION_UNPROVEN = Kind(
     commands=("hotori ca verify {name}",),
 )
 
+CERTIFICATE_UNUSABLE = Kind(
+    code="certificate-unusable",
+    title=Words("The certificate of {where} cannot be used: {reason}", "{where} の証明書は使えません: {reason}"),
+    cause=Words(
+        "Whoever shows a certificate needs it and its private key, both in PEM, and in the right name: {reason}.",
+        "証明書で本人確認を行うには、証明書とその秘密鍵 (どちらも PEM) が必要で、名前も合っていなければなりません: {reason}。",
+    ),
+    remedy=Words(
+        "Give the certificate with its chain, its own certificate first, and the private key that belongs to it.",
+        "証明書（自分の証明書を先頭にしたチェーン）と、それに対応する秘密鍵を指定してください。",
+    ),
+    commands=("openssl x509 -in CERTIFICATE -noout -text", "openssl pkey -in KEY -noout"),
+)
+
+CERTIFICATE_REQUEST_REFUSED = Kind(
+    code="certificate-request-refused",
+    title=Words(
+        "No certificate was issued for {device}: {reason}", "{device} の証明書は発行されませんでした: {reason}"
+    ),
+    cause=Words(
+        "This cloud's authority issues certificates to devices that it has in its registry, in their own name, and "
+        "renews those that it issued itself: {reason}.",
+        "このクラウドの認証局は、登録済みのデバイスに本人の名前で証明書を発行し、自分が発行したものだけを更新します: {reason}。",
+    ),
+    remedy=Words(
+        "Let whoever issued the device's certificate renew it, or give the device one of this cloud.",
+        "デバイスの証明書は発行元で更新するか、このクラウドの証明書に切り替えてください。",
+    ),
+    commands=("hotori device show {device}", "hotori device certificate {device} --write FILE"),
+)
+
+CERTIFICATE_ENDING = Kind(
+    code="certificate-ending",
+    title=Words("The certificate of {device} ends on {end}", "{device} の証明書の期限は {end} です"),
+    cause=Words(
+        "By it the device shows its cloud who it is. It was not renewed: {reason}.",
+        "デバイスはこの証明書でクラウドに本人であることを示します。更新されていません: {reason}。",
+    ),
+    remedy=Words(
+        "Give the device a new certificate before then; with one of the cloud's authority it renews it by itself.",
+        "それまでに新しい証明書を設定してください。クラウドの認証局の証明書なら自動で更新されます。",
+    ),
+    commands=("hotori device certificate {device} --write FILE", "hotori edge run --enrolment FILE"),
+    severity=Severity.WARNING,
+)
+
 KINDS = (
     THUMBPRINT_MALFORMED,
     CREDENTIALS_DIFFER,
@@ -102,4 +148,7 @@ KINDS = (
     AUTHORITY_UNKNOWN,
     AUTHORITY_EXISTS,
     POSSESSION_UNPROVEN,
+    CERTIFICATE_UNUSABLE,
+    CERTIFICATE_REQUEST_REFUSED,
+    CERTIFICATE_ENDING,
 )

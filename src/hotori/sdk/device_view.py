@@ -63,6 +63,4 @@ class DeviceView:
     @property
     def connection_string(self) -> Secret:
         """What the device needs to connect; besides its certificate, where it has one instead of a key."""
-        if not self.key:
-            return Secret(f"HostName={self.hub};DeviceId={self.identity.device};x509=true")
         return Secret(IdentityConnection(self.hub, self.identity, self.key).format())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.sas import sign
 from hotori.model.secret import Secret
+from hotori.net.own_certificate import OwnCertificate
 from hotori.net.tls import client_context
 from hotori.problems import Problem
 from hotori.problems.provisioning import PROVISIONING_FAILED
@@ -32,12 +34,14 @@ _LONGEST_WAIT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """Who asks, where: `host` may carry a port. `key` is the enrolment's, or one derived from a group's."""
+    """Who asks, where: `host` may carry a port. `key` is the enrolment's, or one derived from a group's; without one
+    the `certificate` is shown: the enrolment's, or one that a group's authority issued to the registration."""
 
     host: str
     scope: str
     registration: str
-    key: Secret
+    key: Secret = field(default_factory=partial(Secret, ""))
+    certificate: OwnCertificate | None = None
 
     @property
     def resource(self) -> str:
@@ -53,15 +57,21 @@ async def provision(
 ) -> IdentityConnection:
     """Register, and wait up to `patience` seconds for the assignment: whom to be, and where.
 
-    `ca` is the authority to trust: a file or PEM text. Raises `scope-foreign`, `enrolment-unknown`,
-    `enrolment-disabled`, `applicant-refused`, `provisioning-failed`, and what is wrong with the way there.
+    `ca` is the authority to trust: a file or PEM text. The connection of who showed a certificate has no key.
+    Raises `scope-foreign`, `enrolment-unknown`, `enrolment-disabled`,
+    `applicant-refused`, `provisioning-failed`, and what is wrong with the way there.
     """
+    context = client_context(ca)
+    headers = {}
+    if applicant.key:
+        expiry = int(clock()) + _TOKEN_LIFE
+        headers["Authorization"] = sign(applicant.resource, applicant.key, expiry, "registration")
+    elif applicant.certificate is not None:
+        applicant.certificate.show(context)
     async with httpx.AsyncClient(
-        base_url=f"https://{applicant.host}", verify=client_context(ca), timeout=_TIMEOUT, trust_env=False
+        base_url=f"https://{applicant.host}", verify=context, timeout=_TIMEOUT, trust_env=False, headers=headers
     ) as http:
-        talk = _Talk(
-            http, applicant, sign(applicant.resource, applicant.key, int(clock()) + _TOKEN_LIFE, "registration")
-        )
+        talk = _Talk(http, applicant)
         state = await talk.assigned(patience)
     identity = Identity(str(state["deviceId"]))
     return IdentityConnection(str(state["assignedHub"]), identity, applicant.key)
@@ -70,8 +80,8 @@ async def provision(
 class _Talk:
     """The requests of one application."""
 
-    def __init__(self, http: httpx.AsyncClient, applicant: Applicant, token: str) -> None:
-        self._http, self._applicant, self._token = http, applicant, token
+    def __init__(self, http: httpx.AsyncClient, applicant: Applicant) -> None:
+        self._http, self._applicant = http, applicant
 
     async def assigned(self, patience: float) -> JsonObject:
         """The registration state, once it is a good one."""
@@ -90,9 +100,9 @@ class _Talk:
     async def _ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         scope, registration = quote(self._applicant.scope, safe=""), quote(self._applicant.registration, safe="")
         address = f"/{scope}/registrations/{registration}/{path}"
-        headers, query = {"Authorization": self._token}, {"api-version": _API_VERSION}
+        query = {"api-version": _API_VERSION}
         try:
-            response = await self._http.request(method, address, params=query, headers=headers, json=body)
+            response = await self._http.request(method, address, params=query, json=body)
         except httpx.TransportError as error:
             raise transport_problem(self._applicant.host, error) from error
         if not response.is_success:

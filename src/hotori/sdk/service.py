@@ -102,6 +102,14 @@ class ServiceClient:
             wanted |= {"parentScopes": [scope]} if edge else {"deviceScope": scope}
         return DeviceView(self._hub, await self._ask("PUT", _path(Identity(name)), wanted))
 
+    async def device_certificate(self, name: str, request: str) -> str:
+        """A certificate of the cloud's authority (PEM, its chain behind it) for a request (PKCS#10, PEM).
+
+        Raises `device-unknown`, `certificate-request-refused`.
+        """
+        answer = await self._ask("POST", f"{_path(Identity(name))}/certificate", {"csr": request})
+        return str(answer["certificate"])
+
     async def devices(self) -> list[DeviceView]:
         """Every device, in the order of their names."""
         found: list[DeviceView] = []

@@ -122,6 +122,7 @@ class CloudHub:
             grants=StoreGrants(self.blobs, ACCOUNT, STORAGE_KEY, lambda: f"{self.host}/{ACCOUNT}"),
             own_storage=self.own_storage,
             trust=client_context(self.authority.certificate),
+            authority=self.authority,
             hub_events=self._hub_events,
             device_terms=self._device_terms,
             login_limits=self._login_limits,

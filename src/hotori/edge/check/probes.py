@@ -143,9 +143,9 @@ class Probes:
         return f"{skew:+.0f} s"
 
     async def identity(self) -> str:
-        """The cloud takes the device's key."""
-        enrolment = self._enrolment()
-        context, connection = client_context(enrolment.trusted), enrolment.connection
+        """The cloud takes the device's key or certificate."""
+        enrolment = self._enrolment().checked()
+        context, connection = enrolment.context(), enrolment.connection
         async with CloudApi(enrolment.above, connection.host, context, self.clock) as cloud:
             modules = await cloud.modules(connection.identity, connection.key)
         return f"{len(modules)} modules are registered"

@@ -59,10 +59,17 @@ def certificates_of(request: Request) -> tuple[bytes, ...]:
 
 
 async def judge_own_token(
-    token: SasToken | None, identity: Identity, directory: Directory, names: tuple[str, ...], now: float
+    token: SasToken | None,
+    identity: Identity,
+    directory: Directory,
+    names: tuple[str, ...],
+    now: float,
+    certificate: ClientCertificate | None = None,
+    authorities: tuple[bytes, ...] = (),
 ) -> Problem | None:
-    """What speaks against the token of a device or module that speaks for itself; None where it is good."""
-    return await _judge_claim(Claim(identity, names[0], token), directory, names, now, ())
+    """What speaks against a device or module that speaks for itself, by token or certificate; None where it is good."""
+    claim = Claim(identity, names[0], token, certificate=certificate)
+    return await _judge_claim(claim, directory, names, now, authorities)
 
 
 async def _judge_claim(

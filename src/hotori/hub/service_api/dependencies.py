@@ -18,11 +18,12 @@ from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.registry import Registry
 from hotori.hub.registry_jobs import RegistryJobs
 from hotori.hub.rollouts.rollouts import Rollouts
+from hotori.net.authority import Authority
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceDependencies:
-    """The parts of a cloud's hub. `clock` gives Unix seconds."""
+    """The parts of a cloud's hub. `authority` issues devices their certificates; `clock` gives Unix seconds."""
 
     hub: Hub
     registry: Registry
@@ -36,4 +37,5 @@ class ServiceDependencies:
     endpoints: Endpoints
     groups: ConsumerGroups
     provisioning: Provisioning
+    authority: Authority
     clock: Callable[[], float] = time.time

@@ -54,6 +54,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "job-exists": (409, "JobAlreadyExists"),
     "lock-lost": (412, "DeviceMessageLockLost"),
     "auth-chain-broken": (403, "IotHubForbidden"),
+    "certificate-request-refused": (403, "IotHubForbidden"),
     "route-unknown": (404, "RouteNotFound"),
     "event-missing": (404, "EventNotFound"),
     "consumer-group-unknown": (404, "ConsumerGroupNotFound"),

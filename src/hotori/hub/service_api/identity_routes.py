@@ -11,7 +11,7 @@ from typing import TypeAlias
 from starlette.responses import Response
 
 from hotori.hub.policies import Right
-from hotori.hub.service_api import authorities, enrolments, keys, provisioning
+from hotori.hub.service_api import authorities, device_certificates, enrolments, keys, provisioning
 from hotori.hub.service_api.authorization import Access
 from hotori.hub.service_api.call import Call
 
@@ -19,6 +19,7 @@ _Route: TypeAlias = tuple[str, str, Access | None, Callable[[Call], Awaitable[Re
 
 _READER = Access(frozenset({Right.REGISTRY_READ, Right.REGISTRY_WRITE}))
 _WRITER = Access(frozenset({Right.REGISTRY_WRITE}))
+_CERTIFICATES = Access(frozenset({Right.REGISTRY_WRITE}), device=True)
 _ENROLMENTS_READER = Access(frozenset({Right.ENROLMENT_READ, Right.ENROLMENT_WRITE}))
 _ENROLMENTS_WRITER = Access(frozenset({Right.ENROLMENT_WRITE}))
 
@@ -39,6 +40,7 @@ def _enrolment_routes(path: str, *, group: bool) -> tuple[_Route, ...]:
 
 IDENTITY_ROUTES: tuple[_Route, ...] = (
     ("POST", "/devices/keys/regenerate", _WRITER, keys.regenerate_keys),
+    ("POST", "/devices/{device}/certificate", _CERTIFICATES, device_certificates.issue_certificate),
     ("GET", "/certificates", _READER, authorities.list_authorities),
     ("GET", _AUTHORITY, _READER, authorities.get_authority),
     ("PUT", _AUTHORITY, _WRITER, authorities.put_authority),

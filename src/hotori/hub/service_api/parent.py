@@ -15,11 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hotori.hub.auth_chain import AuthChain, judge_place
+from hotori.hub.client_certificate import ClientCertificate
 from hotori.hub.credentials import Refusal
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.scope_book import ScopeBook, module_entry, read_chain, scope_entry, scope_page, wanted_entry
 from hotori.hub.service_api.answer import JSON_TYPE, json_answer
-from hotori.hub.service_api.authorization import judge_own_token
+from hotori.hub.service_api.authorization import certificates_of, judge_own_token
 from hotori.hub.service_api.call import MAX_BODY, as_object, parse_json, read_body
 from hotori.hub.service_api.errors import scope_error, translated
 from hotori.model.identity import EDGE_HUB, Identity
@@ -55,13 +56,15 @@ Above: TypeAlias = Callable[[str, str, JsonObject, str | None], Awaitable[tuple[
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The parent's side. `device` is this edge device, `names` are the hub's."""
+    """The parent's side. `device` is this edge device, `names` are the hub's; `trusted` tells which authorities may
+    vouch for a child's certificate (DER)."""
 
     book: FamilyBook
     device: str
     names: tuple[str, ...]
     above: Above
     clock: Callable[[], float]
+    trusted: Callable[[], Awaitable[tuple[bytes, ...]]]
 
     def routes(self) -> list[Route]:
         """Every address, with what answers it."""
@@ -102,10 +105,11 @@ class Parent:
         return answer
 
     async def _authorize(self, request: Request, module: str | None) -> None:
-        """By the token of a device directly behind this one, or of its `$edgeHub`."""
+        """By the token or the certificate of a device directly behind this one, or by the token of its `$edgeHub`."""
         child = Identity(request.path_params["device"], module)
         token = SasToken.parse(request.headers.get("authorization", ""))
-        problem = await judge_own_token(token, child, self.book, self.names, self.clock())
+        shown, trusted = ClientCertificate.read(certificates_of(request)), await self.trusted()
+        problem = await judge_own_token(token, child, self.book, self.names, self.clock(), shown, trusted)
         if problem is not None:
             raise problem
         refusal = await judge_place(child, self.book, self.device)
