@@ -23,6 +23,7 @@ AREA_TITLES: Mapping[str, Words] = {
     "modules": Words("Modules on a device", "デバイス上のモジュール"),
     "checks": Words("Found by hotori edge check", "hotori edge check が見つけるもの"),
     "rollouts": Words("Deployments to many devices", "多数のデバイスへのデプロイ"),
+    "releases": Words("Updates of the edge program", "エッジプログラムの更新"),
     "plain-clients": Words("Plain MQTT clients, shared identities", "プレーン MQTT クライアント、ID の共有"),
     "gateway": Words("Gateways and nested devices", "ゲートウェイと階層化されたデバイス"),
     "engines": Words("Container engines", "コンテナーエンジン"),

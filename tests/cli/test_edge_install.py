@@ -29,7 +29,7 @@ def test_an_installation_needs_no_root_at_run_time(tmp_path: Path) -> None:
     service = unit_of(root)["Service"]
     assert service["DynamicUser"] == "yes"
     assert service["SupplementaryGroups"] == "docker"
-    assert " edge run --config /etc/hotori/edge.toml " in service["ExecStart"]
+    assert " edge launch --config /etc/hotori/edge.toml " in service["ExecStart"]
     assert (root / "etc/hotori/enrolment.json").stat().st_mode & 0o777 == 0o600
     assert tomllib.loads((root / "etc/hotori/edge.toml").read_text())["runtime"] == "docker"
 

@@ -254,6 +254,14 @@ async def test_at_the_end_every_module_is_stopped(tmp_path: Path) -> None:
     assert {seen.state for seen in await device.runtime.observe()} == {"stopped"}
 
 
+async def test_modules_go_on_while_another_version_of_the_program_takes_over(tmp_path: Path) -> None:
+    async with Device(tmp_path, Cloud("camera")) as device:
+        device.agent.deploy(manifest("camera"), 1)
+        await device.settle()
+        await device.agent.close(keep=True)
+        assert {seen.state for seen in await device.runtime.observe()} == {"running"}
+
+
 async def test_secrets_of_registries_are_not_reported(tmp_path: Path) -> None:
     desired: Any = manifest("camera")
     credential = {"r": {"address": "127.0.0.1:5000", "username": "u", "password": "do-not-show"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,9 @@ from hotori.cli.edge_check import check
 from hotori.cli.edge_control import COMMANDS
 from hotori.cli.edge_install import config as config_group
 from hotori.cli.edge_install import install, take_settings
+from hotori.cli.edge_launch import launch
 from hotori.cli.edge_provision import provision
+from hotori.cli.edge_release import release, update
 from hotori.cli.options import answers, run
 from hotori.cli.provisioning_options import Provisioning, ShownCertificate, provisioning_options
 from hotori.cli.serving import PORT, until_asked_to_stop
@@ -40,7 +43,7 @@ def edge() -> None:
     """Run an edge device, and ask one that runs on this machine."""
 
 
-for command in (*COMMANDS, check, install, config_group, provision):
+for command in (*COMMANDS, check, install, config_group, provision, launch, release, update):
     edge.add_command(command)
 
 
@@ -174,6 +177,7 @@ def run_command(
               hotori edge run --data edge-1 --enrolment edge-1.json --runtime docker
     """
     from hotori.edge.device import EdgeRules
+    from hotori.edge.launched import Launched
     from hotori.edge.main import EdgeConfig, run_edge
     from hotori.edge.metrics import MetricsListener
     from hotori.edge.module_engine import ModuleEngine
@@ -197,10 +201,13 @@ def run_command(
         https_port=https_port,
         metrics=MetricsListener(metrics_listen, metrics_port) if metrics else None,
         trust=TrustBundle.read(trust) if trust else TrustBundle(),
+        launched=(launched := Launched.read(os.environ)),
     )
 
     ready = partial(_tell_ready, terminal, config.data / FILE_NAME)
-    run(until_asked_to_stop(lambda stop: run_edge(config, stop, ready)))
+    switches = run(until_asked_to_stop(lambda stop: run_edge(config, stop, ready)))
+    if switches and launched is not None:
+        launched.again()
 
 
 def _tell_ready(terminal: Terminal, file: Path, device: str, hub: HubAddress) -> None:

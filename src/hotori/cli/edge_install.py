@@ -69,7 +69,8 @@ CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 {groups}StateDirectory=hotori-edge
 StateDirectoryMode=0700
 LoadCredential=enrolment:{enrolment}
-ExecStart={program} edge run --config {config} --enrolment %d/enrolment --data %S/hotori-edge
+# The launcher starts the version of the program that the deployment names, and goes back where that does not work.
+ExecStart={program} edge launch --config {config} --enrolment %d/enrolment --data %S/hotori-edge
 # Modules are stopped in order; what takes longer is cut off.
 TimeoutStopSec=60
 KillMode=mixed

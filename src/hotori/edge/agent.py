@@ -18,6 +18,7 @@ from hotori.edge.image_room import ImageRoom, ImageSizes, RoomParts
 from hotori.edge.log_levels import log_level_of_modules, set_log_levels
 from hotori.edge.module_environment import Surroundings, module_environment
 from hotori.edge.performer import Outcome, Performer
+from hotori.edge.release_keeper import ReleaseKeeper
 from hotori.edge.report import AgentReport, ModuleReport, problem_documents
 from hotori.edge.step_table import Orders
 from hotori.edge.watched_runtime import CallLimits, WatchedRuntime, bounded
@@ -96,6 +97,8 @@ class AgentParts:
     """Told what became of each step."""
     troubles: Callable[[], Sequence[Problem]] = tuple
     """What is wrong with the device besides its modules."""
+    program: ReleaseKeeper | None = None
+    """Keeps the agent's own program at the version that the deployment names."""
 
 
 class Agent:
@@ -120,6 +123,8 @@ class Agent:
         self._judged = Judgement()
         self._wake = asyncio.Event()
         self._started_at = parts.clock()
+        self.looked = False
+        """Whether one look at the modules has gone well."""
         self.report: JsonObject = {}
 
     @property
@@ -139,7 +144,10 @@ class Agent:
             self._collector = ImageCollector(self._parts.images, self._parts.image_rules, self._memory.images)
         if self._current.config:
             set_log_levels(self._current.config)
-            self._judged = Judgement(self._current.version, OK)
+            self._keep_program()
+            program = self._parts.program
+            # While the program itself is on its way, nobody may take this version of the deployment as done.
+            self._judged = Judgement(0 if program and program.pending else self._current.version, OK)
 
     def deploy(self, desired: JsonObject, version: int) -> None:
         """The twin asks for this now."""
@@ -214,23 +222,35 @@ class Agent:
             self._collect(self._collector, made, observations.values(), now)
         async with bounded("write down what happened", own):
             await self._parts.memories.save(self._memory)
+        self.looked = True
         return made
 
     async def idle(self) -> None:
         """Wait until no step is under way."""
         await self._performer.idle()
 
-    async def close(self, grace: float = 10.0) -> None:
-        """Stop every module (contract 3.2: at the agent's end all are stopped) and what is under way."""
+    async def close(self, grace: float = 10.0, *, keep: bool = False) -> None:
+        """Stop every module (contract 3.2: at the agent's end all are stopped) and what is under way.
+
+        With `keep` the modules go on: another version of this program takes them over.
+        """
         await self._performer.close()
         if self._collector:
             await self._collector.close()
+        if not keep:
+            await self._stop_all(grace)
+        await self._parts.sockets.close()
+
+    async def _stop_all(self, grace: float) -> None:
         running = [seen.name for seen in await self._runtime.observe() if seen.state is ModuleState.RUNNING]
         stops = (self._runtime.stop(name, grace) for name in running)
         for name, failed in zip(running, await asyncio.gather(*stops, return_exceptions=True), strict=True):
             if failed is not None:
                 _log.error("module %s was not stopped: %s", name, failed)
-        await self._parts.sockets.close()
+
+    def _keep_program(self) -> None:
+        if self._parts.program:
+            self._parts.program.take(self._current.config)
 
     async def _take_up(self) -> None:
         """Make the latest deployment the current one, if it can be used and is another."""
@@ -245,6 +265,7 @@ class Agent:
         self._current = self._latest
         set_log_levels(self._latest.config)
         self._memory.forget_modules()
+        self._keep_program()
 
     def _resolve(self) -> dict[str, DesiredModule]:
         """The desired modules whose identity is known; the cloud is asked for the others."""
@@ -339,6 +360,7 @@ class Agent:
     def _report(self, made: Plan, observations: Mapping[str, ModuleObservation]) -> None:
         self._judged = self._judge_deployment(made)
         troubles = [*([self._latest.problem] if self._latest.problem else []), *self._parts.troubles()]
+        program = self._parts.program
         report = AgentReport(
             deployment=self._latest,
             judgement=self._judged,
@@ -348,6 +370,7 @@ class Agent:
             problems=troubles,
             images=self._collector.counts if self._collector else None,
             disk=self._disk,
+            program=program.document() if program else None,
         )
         self.report = report.document()
         self._publish(self.report)
@@ -363,6 +386,10 @@ class Agent:
             return Judgement(version, self._latest.code, str(self._latest.problem or ""))
         if failures := self._memory.failures:
             return Judgement(version, FAILED, "; ".join(str(failure.problem) for failure in failures.values()))
+        if (program := self._parts.program) and program.failed:
+            return Judgement(version, FAILED, str(program.failed))
+        if program and program.pending:
+            return self._judged
         if made.steps or self._performer.busy or made.verdicts.keys() != self.specs.keys():
             return self._judged
         return Judgement(version, OK)

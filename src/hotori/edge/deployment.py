@@ -64,7 +64,7 @@ def _upstream_named(config: AgentConfig, parent: str | None) -> AgentConfig:
 
     modules = {name: replace(spec, image=named(spec.image)) for name, spec in config.modules.items()}
     credentials = tuple(replace(each, address=named(each.address)) for each in config.credentials)
-    return replace(config, modules=modules, credentials=credentials)
+    return replace(config, modules=modules, credentials=credentials, agent_image=named(config.agent_image))
 
 
 class DeploymentStore:

@@ -25,14 +25,17 @@ from hotori.edge.enrolment import EnrolmentFile
 from hotori.edge.hub_methods import HubMethods
 from hotori.edge.hub_settings import Clients, HubSettings, hub_report
 from hotori.edge.image_room import ImageSizes
+from hotori.edge.launched import Trial
 from hotori.edge.listeners import EdgeListeners
 from hotori.edge.module_certificates import ModuleCertificates
 from hotori.edge.module_details import module_details
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.own_twin import OwnTwin
+from hotori.edge.release_keeper import ReleaseKeeper
 from hotori.edge.scope import ScopeDirectory, ScopeRules, ScopeSource
 from hotori.edge.support_bundle import BundleSources
 from hotori.edge.tasks import Tasks
+from hotori.edge.trial import TrialReport, link_of
 from hotori.edge.trust_bundle import TrustBundle
 from hotori.edge.uploads import Uploader
 from hotori.edge.workload import WorkloadSources
@@ -96,7 +99,9 @@ class EdgeParts:
     """What a device is made of. `name` is what modules dial; `queue_log` keeps the hub's messages;
     `images` is where unused images are removed, if anywhere; `shelf` is where they are kept and `sizes` tells how large
     they are, so that only what fits is fetched; `trust` has the authorities whose certificates devices
-    behind this one may show (contract 1.3), besides the cloud's own; `renewal` renews the device's certificate."""
+    behind this one may show (contract 1.3), besides the cloud's own; `renewal` renews the device's certificate.
+    `keeper` keeps the program at the version that is wanted, `trial` is that of this one where it is on trial, and
+    `modules_stay` says whether modules outlive the program."""
 
     data: Path
     name: str
@@ -113,6 +118,9 @@ class EdgeParts:
     sizes: ImageSizes | None = None
     clock: Callable[[], float] = time.time
     renewal: CertificateRenewal | None = None
+    keeper: ReleaseKeeper | None = None
+    modules_stay: bool = False
+    trial: Trial | None = None
 
 
 class HubAbove(ScopeSource, Protocol):
@@ -145,6 +153,10 @@ class EdgeDevice:
         self._forgetting: set[asyncio.Task[None]] = set()
         self._tasks = Tasks()
         self._answer_methods(connection.host)
+        self.forsaken = asyncio.Event()
+        """Set when this program was on trial and its launcher is gone."""
+        if parts.keeper:
+            parts.keeper.changed = self.agent.wake
         self._watch()
 
     @classmethod
@@ -178,7 +190,7 @@ class EdgeDevice:
             tunnels = (mqtt_tunnel(self.hub),)
             served = HttpServer(https, listeners.https, certificate, tunnels, asks_clients=True)
             await stack.enter_async_context(served)
-            stack.push_async_callback(self.agent.close)
+            stack.push_async_callback(self._close_agent)
             stack.push_async_callback(self._tasks.close)
             control = Control(self.agent, self._parts.runtime, self.bundle_sources(), self._parts.clock)
             await stack.enter_async_context(control.server(socket_folder(self._parts.data)))
@@ -215,6 +227,10 @@ class EdgeDevice:
             actors = [self.scope.run(), self.agent.run(), self._agent_twin.run(), self._hub_twin.run()]
             if self._parts.renewal:
                 actors.append(self._parts.renewal.run())
+            if self._parts.keeper:
+                actors.append(self._parts.keeper.run())
+            if self._parts.trial:
+                actors.append(self._be_tried(self._parts.trial))
             tasks = [group.create_task(actor) for actor in actors]
             try:
                 await until()
@@ -274,12 +290,30 @@ class EdgeDevice:
             credentials=parts.enrolment.registries,
             stepped=self._agent_meters.stepped,
             troubles=self._troubles,
+            program=parts.keeper,
         )
 
     def _troubles(self) -> list[Problem]:
         """What is wrong with the device itself."""
         renewal = self._parts.renewal
-        return [renewal.problem] if renewal and renewal.problem else []
+        keeper = self._parts.keeper
+        found = keeper.problems if keeper else ()
+        return [*([renewal.problem] if renewal and renewal.problem else []), *found]
+
+    async def _be_tried(self, trial: Trial) -> None:
+        """Say when this version is healthy; with its launcher gone, the program ends."""
+        await TrialReport(trial, lambda: link_of(self.upstream), lambda: self.agent.looked, self._passed).run()
+        self.forsaken.set()
+
+    def _passed(self) -> None:
+        if self._parts.keeper:
+            self._parts.keeper.passed()
+        self.agent.wake()
+
+    async def _close_agent(self) -> None:
+        """Modules of an engine go on while one version of this program takes over from another."""
+        keeper = self._parts.keeper
+        await self.agent.close(keep=self._parts.modules_stay and keeper is not None and keeper.switching.is_set())
 
     def _answer_methods(self, hub: str) -> None:
         enrolment = self._parts.enrolment

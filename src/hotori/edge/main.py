@@ -21,10 +21,13 @@ from hotori.edge.device import EdgeDevice, EdgeParts, EdgeRules
 from hotori.edge.enrolment import EnrolmentFile, ParentEdge
 from hotori.edge.image_gate import ImageGate
 from hotori.edge.last_run import LastRun
+from hotori.edge.launched import Launched
 from hotori.edge.listeners import EdgeListeners, bind_all, port_of
 from hotori.edge.membership import settle
 from hotori.edge.metrics import MetricsListener, metrics_app
 from hotori.edge.module_engine import ModuleEngine, hub_address, hub_names
+from hotori.edge.release_folder import ReleaseFolder
+from hotori.edge.release_keeper import ReleaseKeeper, Running
 from hotori.edge.trust_bundle import TrustBundle
 from hotori.images.image_sizes import RegistrySizes
 from hotori.images.image_store import ImageStore
@@ -35,6 +38,7 @@ from hotori.net.http import HttpServer
 from hotori.net.live_certificate import LiveCertificate
 from hotori.net.ports import port_owner
 from hotori.net.tls import client_context
+from hotori.reconcile.release import INSTALLED
 from hotori.runtimes.held_image import ImageHolder
 from hotori.runtimes.image_shelf import ImageShelf
 from hotori.runtimes.module_runtime import ModuleRuntime
@@ -72,7 +76,8 @@ class EdgeConfig:
     had. `engine` runs the modules as containers, otherwise they are processes. An empty `listen` is loopback, or with
     an engine this machine's address in the modules' network; an empty `name` is the address.
     `parent` is the edge device to go through instead of dialling the cloud. `metrics` None serves none.
-    `trust` has the authorities whose certificates devices behind this one may show.
+    `trust` has the authorities whose certificates devices behind this one may show. `launched` None means that no
+    launcher can start another version of this program.
     """
 
     data: Path
@@ -86,10 +91,13 @@ class EdgeConfig:
     engine: ModuleEngine | None = None
     metrics: MetricsListener | None = None
     trust: TrustBundle = field(default_factory=TrustBundle)
+    launched: Launched | None = None
 
 
-async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None = None) -> None:
+async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None = None) -> bool:
     """Run until `stop` is set. `ready` is told, with the device's name, once connect.json is written.
+
+    Whether it ended to be launched again, as another version.
 
     Works without a cloud from the second start on. Raises `data-folder-in-use`, `enrolment-missing`,
     `device-differs`, `certificate-unusable`, the ports' and the stores' problems, all before anything is served.
@@ -108,7 +116,10 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
         images = await _image_gate(enrolment, stack)
         parts = await _open_parts(config, enrolment, modules, stack)
         renewal = CertificateRenewal(config.data, enrolment, cloud, parts.clock, config.rules.certificates)
-        parts = replace(parts, renewal=renewal)
+        keeper = _keeper(config, enrolment, parts)
+        trial = config.launched.trial if config.launched else None
+        stays = config.engine is not None
+        parts = replace(parts, renewal=renewal, keeper=keeper, trial=trial, modules_stay=stays)
         certificate = LiveCertificate(parts.authority, served_names(config), config.rules.certificates)
         await stack.enter_async_context(certificate)
         device = await EdgeDevice.make(parts, cloud, images)
@@ -121,10 +132,29 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
 
         async def until_stopped() -> None:
             _announce(config, listeners, parts, stack, ready)
-            await stop.wait()
+            await _first(stop, keeper.switching, device.forsaken)
 
         await device.live(listeners, certificate, until_stopped)
     _log.info("the device has ended")
+    return keeper.switching.is_set() and not stop.is_set()
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for any of them."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+def _keeper(config: EdgeConfig, enrolment: EnrolmentFile, parts: EdgeParts) -> ReleaseKeeper:
+    folder, launched = ReleaseFolder(config.data), config.launched
+    store = ImageStore(folder.store, config.data / "cloud-ca.pem")
+    version, trial = (launched.version, launched.trial) if launched else (INSTALLED, None)
+    running = Running(version, launched is not None, trial is not None)
+    return ReleaseKeeper(folder, store, running, enrolment.registries, parts.clock)
 
 
 async def _open_runtime(

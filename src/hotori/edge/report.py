@@ -51,6 +51,7 @@ class AgentReport:
     problems: Sequence[Problem] = ()
     images: ImageCounts | None = None
     disk: Disk | None = None
+    program: JsonObject | None = None
 
     def document(self) -> JsonObject:
         """Reported properties. Passwords of registries are left out, unlike in the original."""
@@ -73,12 +74,16 @@ class AgentReport:
             document["images"] = self.images.document()
         if self.disk:
             document["imageDisk"] = disk_document(self.disk)
+        if self.program is not None:
+            document["program"] = self.program
         if self.problems:
             document["problems"] = problem_documents(self.problems)
         return document
 
     def _system(self) -> JsonObject:
-        """Agent and hub are this program."""
+        """Agent and hub are this program; a release has the digest of its image."""
+        running = str((self.program or {}).get("running", ""))
+        digest = running if ":" in running else ""
         return {
             "type": "docker",
             "runtimeStatus": "running",
@@ -87,7 +92,7 @@ class AgentReport:
             "lastStartTimeUtc": iso_time(self.started_at),
             "lastExitTimeUtc": NEVER,
             "imagePullPolicy": "never",
-            "settings": {"image": f"hotori:{__version__}", "imageHash": "", "createOptions": "{}"},
+            "settings": {"image": f"hotori:{__version__}", "imageHash": digest, "createOptions": "{}"},
             "env": {},
         }
 

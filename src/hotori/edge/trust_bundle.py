@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from hotori.problems import Problem
 from hotori.problems.storage import FILE_UNREADABLE
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,8 @@ class TrustBundle:
         return cls(tuple(each.public_bytes(Encoding.DER) for each in found))
 
     def with_text(self, pem: str) -> TrustBundle:
-        """And those in the text."""
-        more = (each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(pem.encode()))
+        """And those in the text, which are taken as they are: the library that reads certificates is not loaded here."""
+        more = (ssl.PEM_cert_to_DER_cert(each) for each in _CERTIFICATE.findall(pem))
         return TrustBundle(tuple(dict.fromkeys((*self.authorities, *more))))
 
     async def trusted(self) -> tuple[bytes, ...]:

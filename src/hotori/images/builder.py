@@ -71,7 +71,7 @@ async def _requirements_layer(source: RequirementsLayer, platform: Platform, cac
     with tempfile.TemporaryDirectory(prefix="hotori-build-") as name:
         folder = Path(name) / "packages"
         say(f"installing the packages of {source.lock.name} for {platform}")
-        await install(source.lock, platform, folder, say)
+        await install(source.lock, platform, folder, say, source.wheels)
         say(f"packing {source.target}")
         return await asyncio.to_thread(_keep_packages, cache, key, folder, source.target)
 

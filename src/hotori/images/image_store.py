@@ -83,6 +83,14 @@ class ImageStore:
         usage = await asyncio.to_thread(shutil.disk_usage, self._folder.parent)
         return Disk(self._folder, usage.free, usage.total, base=False)
 
+    async def peek(self, reference: ImageReference, credential: RegistryCredential | None) -> ImageConfig:
+        """What an image's configuration says, before its layers are fetched; of one that is here without asking."""
+        if found := await self.find(reference):
+            return found.config
+        async with RegistryClient(reference.registry, credential, self._ca) as client:
+            fetched = await client.manifest(reference, self._platform)
+            return ImageConfig.parse(json.loads(await client.read_blob(reference, fetched.manifest.config)))
+
     async def find(self, reference: ImageReference) -> LocalImage | None:
         return await asyncio.to_thread(self._find, reference)
 

@@ -22,10 +22,14 @@ class FolderLayer:
 
 @dataclass(frozen=True, slots=True)
 class RequirementsLayer:
-    """Python packages from a lock file in which every line has its hashes; wheels only."""
+    """Python packages from a lock file in which every line has its hashes; wheels only.
+
+    With `wheels` they are taken from that folder, and no index is asked.
+    """
 
     lock: Path
     target: str = "/packages"
+    wheels: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,15 @@ def wheel_platforms(platform: Platform) -> list[str]:
     return [*numbered, *named, f"linux_{architecture}"]
 
 
-async def install(lock: Path, platform: Platform, target: Path, say: Callable[[str], None]) -> None:
-    """Install the lock's packages into `target`. `say` hears pip's lines. Raises `requirements-refused`."""
+async def install(
+    lock: Path, platform: Platform, target: Path, say: Callable[[str], None], wheels: Path | None = None
+) -> None:
+    """Install the lock's packages into `target`, from the folder `wheels` alone if it is given. `say` hears pip's
+    lines. Raises `requirements-refused`."""
+    source = [] if wheels is None else ["--no-index", "--find-links", str(wheels)]
     process = await asyncio.create_subprocess_exec(
         *_command(lock, platform, target),
+        *source,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

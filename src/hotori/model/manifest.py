@@ -80,13 +80,18 @@ class RegistryCredential:
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
     """`$edgeAgent` desired: what runs. `agent_env` and `hub_env` are the system modules' own `env`; `logs` is how logs
-    of modules are kept whose createOptions do not say."""
+    of modules are kept whose createOptions do not say.
+
+    `agent_image` is the release of the edge program; `agent_version` is free text: a change asks for it again.
+    """
 
     modules: Mapping[str, ModuleSpec]
     credentials: tuple[RegistryCredential, ...] = ()
     agent_env: Mapping[str, str] = field(default_factory=dict)
     hub_env: Mapping[str, str] = field(default_factory=dict)
     logs: LogConfig | None = None
+    agent_image: str = ""
+    agent_version: str = ""
 
     @property
     def pulls_first(self) -> bool:
@@ -101,6 +106,8 @@ class AgentConfig:
         settings = _object(runtime, "settings", f"{at}/runtime", required=False)
         credentials = _object(settings, "registryCredentials", f"{at}/runtime/settings", required=False)
         modules = _object(desired, "modules", at)
+        own = _system(desired, "edgeAgent", at)
+        image = _object(own, "settings", f"{at}/systemModules/edgeAgent", required=False).get("image")
         return cls(
             modules={name: _module(name, modules, f"{at}/modules") for name in modules},
             credentials=tuple(
@@ -110,6 +117,8 @@ class AgentConfig:
             agent_env=_system_env(desired, "edgeAgent", at),
             hub_env=_system_env(desired, "edgeHub", at),
             logs=LogConfig.read(settings.get("loggingOptions"), f"{at}/runtime/settings/loggingOptions"),
+            agent_image=image.strip() if isinstance(image, str) else "",
+            agent_version=str(own.get("version", "")),
         )
 
 
@@ -278,9 +287,13 @@ def _module(name: str, modules: JsonObject, at: str) -> ModuleSpec:
 
 
 def _system_env(desired: JsonObject, name: str, at: str) -> dict[str, str]:
-    at = f"{at}/systemModules"
-    system = _object(_object(desired, "systemModules", at.rpartition("/")[0], required=False), name, at, required=False)
+    at, system = f"{at}/systemModules", _system(desired, name, at)
     return _env(_object(system, "env", f"{at}/{name}", required=False), f"{at}/{name}/env")
+
+
+def _system(desired: JsonObject, name: str, at: str) -> JsonObject:
+    systems = _object(desired, "systemModules", at, required=False)
+    return _object(systems, name, f"{at}/systemModules", required=False)
 
 
 def _env(env: JsonObject, at: str) -> dict[str, str]:

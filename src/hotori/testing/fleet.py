@@ -51,7 +51,7 @@ class Fleet:
             enrolment.connection.identity: _config(folder, enrolment, rules or EdgeRules()) for enrolment in enrolments
         }
         self._stop = asyncio.Event()
-        self._running: list[asyncio.Task[None]] = []
+        self._running: list[asyncio.Task[bool]] = []
 
     @property
     def devices(self) -> tuple[Identity, ...]:
