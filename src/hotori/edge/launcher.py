@@ -1,8 +1,9 @@
 """Starts the version of the edge program that is in force, watches over one that is on trial, and goes back.
 
 A version that was confirmed takes the launcher's place (exec): it costs no memory and no second process. A version on
-trial is a child; the launcher waits for the word that it is healthy, and stays until that child ends. Which version
-is started next is decided by `reconcile.release`; everything is on disk before it is done.
+trial is a child; the launcher waits for the word that it is healthy, and then turns into something smaller (`waiter`)
+that stays until the child ends. Which version is started next is decided by `reconcile.release`; everything is on disk
+before it is done.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from hotori.edge.launched import COMMAND, HEALTHY, LOCK, NOTED, RESTART, TRIAL, VERSION
+from hotori.edge import waiter
+from hotori.edge.launched import COMMAND, HEALTHY, LOCK, NOTED, TRIAL, VERSION
 from hotori.edge.release_folder import ReleaseFolder, shown_version
 from hotori.reconcile.release import (
     INSTALLED,
@@ -155,28 +157,33 @@ class Launcher:
             its.close()
             assert child.stderr is not None
             words = _Words(child.stderr)
-            good = self._wait_healthy(child, ours)
-            if good:
+            if self._wait_healthy(child, ours):
                 self._say(f"{shown_version(version)} is healthy, and in force from now on")
-                child.wait()
+                self._shrink(child, (ours.fileno(), lock, child.stderr.fileno()))
             elif child.poll() is None and not self._asked:
                 self._take_back(child, words)
             elif child.poll() is None:
                 child.terminate()  # the signal may have come before there was a child to pass it on to
         status = self._end(child)
         words.close()
-        return self._verdict(good, status, words)
-
-    def _verdict(self, good: bool, status: int, words: _Words) -> tuple[str, int | None]:
         if self._asked:
-            if not good:
-                before = self._folder.read()
-                self._write(before, stopped(before))
+            before = self._folder.read()
+            self._write(before, stopped(before))
             return "", status
-        if good:
-            return "", None if status == RESTART else status
         time.sleep(_PAUSE)
         return f"exit status {status}\n{words.last()}", None
+
+    def _shrink(self, child: subprocess.Popen[bytes], handles: tuple[int, int, int]) -> None:
+        """Turn into the waiter, which keeps the socket and the lock open and reads on what the child writes."""
+        for handle in handles:
+            os.set_inheritable(handle, True)
+        _, lock, words = handles
+        given = json.dumps({"child": child.pid, "words": words, "again": self._launch.command})
+        command = [sys.executable, "-I", "-S", waiter.__file__, given]
+        environment = {**os.environ, LOCK: str(lock)}
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execve(command[0], command, environment)  # noqa: S606 - a shell would only get between
 
     def _wait_healthy(self, child: subprocess.Popen[bytes], ours: socket.socket) -> bool:
         """Whether it said so in time, and that is on disk."""

@@ -99,6 +99,7 @@ class ReleaseKeeper:
     def passed(self) -> None:
         """The trial is over: the launcher has noted that this version is good."""
         self._running = Running(self._running.version, self._running.launched)
+        self._state = self._folder.read()
         self._wake.set()
 
     @property
