@@ -88,9 +88,12 @@ class CertificateRenewal:
             fresh = request.answered(await self._cloud.certificate(device, request.text))
             renewed = replace(enrolment, certificate=fresh)
             keep(self._data, renewed)
+            self._cloud.show(fresh)
         except Problem as problem:
             return problem
-        self._cloud.show(fresh)
+        except (OSError, KeyError, TypeError, ValueError) as error:  # an answer that is none, or no memory for a file
+            words = f"{type(error).__name__}: {error}"
+            return Words(words, words)
         self._enrolment = renewed
         _log.info("the certificate of %s was renewed until %s", device, iso_time(fresh.ends))
         return None

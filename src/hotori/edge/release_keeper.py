@@ -155,7 +155,11 @@ class ReleaseKeeper:
         """For ever: what cannot be brought now is tried again, after longer and longer waits."""
         while True:
             self._wake.clear()
-            until = await self._look()
+            try:
+                until = await self._look()
+            except OSError as error:
+                self._refuse(disk_problem(error, self._folder.root))
+                until = self._retry_at
             wait = None if until is None else max(0.0, until - self._clock())
             try:
                 async with asyncio.timeout(wait):
@@ -168,6 +172,8 @@ class ReleaseKeeper:
         if self._running.on_trial or not self._running.launched or self.switching.is_set():
             return None
         self._state = await asyncio.to_thread(self._folder.read)
+        if self._retry_at - self._clock() > _LONGEST_WAIT:
+            self._retry_at = 0.0  # the clock was set back
         wanted = self._wanted
         here = wanted is not None and wanted.version in self._good
         step = next_step(wanted, self._running.version, self._state, here, self._retry_at, self._clock())
@@ -193,7 +199,8 @@ class ReleaseKeeper:
             image = await self._store.fetch(reference, credential, self._advance)
             await self._rehearse(reference, image.rootfs / "packages")
         except Problem as problem:
-            self._refuse(problem)
+            if reference == self._reference:  # another may have been asked for meanwhile
+                self._refuse(problem)
         else:
             self._good.add(image.digest)
             self._failures, self._retry_at = 0, 0.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import ssl
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +90,11 @@ class OwnCertificate:
 
     def show(self, context: ssl.SSLContext) -> None:
         """Let a client's context show it, in connections from now on."""
-        with tempfile.NamedTemporaryFile("w", encoding="ascii", suffix=".pem") as file:  # only its owner can read it
+        # OpenSSL reads files only; this one is in memory, so that the key is on no other disk than its owner's.
+        with os.fdopen(os.memfd_create("certificate"), "w", encoding="ascii") as file:
             file.write(self.chain + self.key.reveal())
             file.flush()
-            context.load_cert_chain(file.name)
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
 
     def _own(self) -> x509.Certificate:
         return x509.load_pem_x509_certificate(self.chain.encode())
