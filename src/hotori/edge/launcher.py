@@ -26,6 +26,8 @@ from typing import IO
 from hotori.edge import waiter
 from hotori.edge.launched import COMMAND, HEALTHY, LOCK, NOTED, TRIAL, VERSION
 from hotori.edge.release_folder import ReleaseFolder, shown_version
+from hotori.problems import Problem
+from hotori.problems.storage import FILE_UNREADABLE
 from hotori.reconcile.release import (
     INSTALLED,
     Outcome,
@@ -69,7 +71,7 @@ class Launcher:
         self._child: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
-        """Start the program until it ends by itself. Takes over the signals of the process."""
+        """Start the program until it ends by itself. Takes over the process's signals. Raises `file-unreadable`."""
         lock = self._hold()
         for number in _PASSED:
             signal.signal(number, self._pass_on)
@@ -91,14 +93,21 @@ class Launcher:
 
     def _hold(self) -> int:
         """Wait until nobody else runs a program from this folder: who was just ended may need a moment."""
-        self._folder.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder.root / "lock"
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._folder.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Problem(FILE_UNREADABLE, str(error), path=path, reason=error.strerror or "unknown") from error
         held = int(os.environ.get(LOCK, "-1"))
         if held >= 0 and _same_file(held, lock):  # the program that held it has become this launcher
             os.close(lock)
             return held
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._say(f"another program runs from {self._folder.root}; waiting for its end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
 
     def _write(self, before: Releases, state: Releases) -> bool:

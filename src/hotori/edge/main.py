@@ -106,7 +106,8 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
         stack.enter_context(DataFolder(config.data))
         enrolment = settle(config.data, config.enrolment, config.parent)
         LastRun(config.listen, config.mqtt_port, config.https_port, config.engine).write(config.data)
-        modules, config = await _open_runtime(config, enrolment, stack)
+        switching = asyncio.Event()
+        modules, config = await _open_runtime(config, enrolment, stack, switching)
         ahead = config.engine is not None
         listeners = bind_all(config.listen, config.mqtt_port, config.https_port, ahead=ahead)
         stack.callback(listeners.close)
@@ -116,7 +117,7 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
         images = await _image_gate(enrolment, stack)
         parts = await _open_parts(config, enrolment, modules, stack)
         renewal = CertificateRenewal(config.data, enrolment, cloud, parts.clock, config.rules.certificates)
-        keeper = _keeper(config, enrolment, parts)
+        keeper = _keeper(config, enrolment, parts, switching)
         trial = config.launched.trial if config.launched else None
         stays = config.engine is not None
         parts = replace(parts, renewal=renewal, keeper=keeper, trial=trial, modules_stay=stays)
@@ -132,11 +133,11 @@ async def run_edge(config: EdgeConfig, stop: asyncio.Event, ready: Ready | None 
 
         async def until_stopped() -> None:
             _announce(config, listeners, parts, stack, ready)
-            await _first(stop, keeper.switching, device.forsaken)
+            await _first(stop, switching, device.forsaken)
 
         await device.live(listeners, certificate, until_stopped)
     _log.info("the device has ended")
-    return keeper.switching.is_set() and not stop.is_set()
+    return switching.is_set() and not stop.is_set()
 
 
 async def _first(*events: asyncio.Event) -> None:
@@ -149,18 +150,21 @@ async def _first(*events: asyncio.Event) -> None:
             task.cancel()
 
 
-def _keeper(config: EdgeConfig, enrolment: EnrolmentFile, parts: EdgeParts) -> ReleaseKeeper:
+def _keeper(config: EdgeConfig, enrolment: EnrolmentFile, parts: EdgeParts, switching: asyncio.Event) -> ReleaseKeeper:
     folder, launched = ReleaseFolder(config.data), config.launched
     store = ImageStore(folder.store, config.data / "cloud-ca.pem")
     version, trial = (launched.version, launched.trial) if launched else (INSTALLED, None)
     running = Running(version, launched is not None, trial is not None)
-    return ReleaseKeeper(folder, store, running, enrolment.registries, parts.clock)
+    return ReleaseKeeper(folder, store, running, enrolment.registries, parts.clock, switching)
 
 
 async def _open_runtime(
-    config: EdgeConfig, enrolment: EnrolmentFile, stack: AsyncExitStack
+    config: EdgeConfig, enrolment: EnrolmentFile, stack: AsyncExitStack, switching: asyncio.Event
 ) -> tuple[_Modules, EdgeConfig]:
-    """Open what runs modules, and settle where the hub listens: containers are asked where they can reach it."""
+    """Open what runs modules, and settle where the hub listens: containers are asked where they can reach it.
+
+    Containers go on where the program ends because it is `switching` to another version.
+    """
     ca = config.data / _CA
     ca.write_text(enrolment.trusted, encoding="ascii")
     if config.engine is None:
@@ -169,11 +173,11 @@ async def _open_runtime(
         stack.push_async_callback(processes.close)
         listen = config.listen or "127.0.0.1"
         return _Modules(processes, store), replace(config, listen=listen, name=config.name or listen)
-    return await _open_containers(config, config.engine, str(enrolment.connection.identity), stack)
+    return await _open_containers(config, config.engine, str(enrolment.connection.identity), stack, switching)
 
 
 async def _open_containers(
-    config: EdgeConfig, engine: ModuleEngine, owner: str, stack: AsyncExitStack
+    config: EdgeConfig, engine: ModuleEngine, owner: str, stack: AsyncExitStack, switching: asyncio.Event
 ) -> tuple[_Modules, EdgeConfig]:
     # The engine's client is large, so only a device that has an engine loads it.
     from hotori.runtimes.docker import DockerRuntime, DockerSettings
@@ -190,7 +194,7 @@ async def _open_containers(
     )
     connection = Engine(engine.address)
     runtime = DockerRuntime(connection, settings)
-    stack.push_async_callback(runtime.close)
+    stack.push_async_exit(lambda *_: runtime.close(keep=switching.is_set()))
     listen = config.listen or await runtime.gateway()
     return _Modules(runtime, EngineShelf(connection)), replace(config, listen=listen, name=config.name or listen)
 

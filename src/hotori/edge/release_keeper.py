@@ -69,11 +69,12 @@ class ReleaseKeeper:
         running: Running,
         own_credentials: Sequence[RegistryCredential],
         clock: Callable[[], float],
+        switching: asyncio.Event,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder, self._store, self._running = folder, store, running
         self._own_credentials, self._clock, self.changed = tuple(own_credentials), clock, changed
-        self.switching = asyncio.Event()
+        self.switching = switching
         self._state = folder.read()
         self._wanted: Wanted | None = None
         self._reference: ImageReference | None = None

@@ -210,11 +210,11 @@ class DockerRuntime:
             if error.status != 404:
                 raise await self._explain(identifier, "remove the image", error) from error
 
-    async def close(self) -> None:
-        """End every module, and the connection."""
+    async def close(self, *, keep: bool = False) -> None:
+        """End every module, and the connection; with `keep` modules go on, and whoever comes next finds them."""
         await self._podman.close()
         try:
-            running = [found for found in await self._list() if found["State"] == "running"]
+            running = [] if keep else [found for found in await self._list() if found["State"] == "running"]
             await asyncio.gather(*(self._end(found["Id"], _GRACE) for found in running))
         finally:
             await self._engine.close()
