@@ -34,7 +34,7 @@ class TrustBundle:
         return cls(tuple(each.public_bytes(Encoding.DER) for each in found))
 
     def with_text(self, pem: str) -> TrustBundle:
-        """And those in the text, which are taken as they are: the library that reads certificates is not loaded here."""
+        """And those in the text, taken as they are: the library that reads certificates is not loaded here."""
         more = (ssl.PEM_cert_to_DER_cert(each) for each in _CERTIFICATE.findall(pem))
         return TrustBundle(tuple(dict.fromkeys((*self.authorities, *more))))
 
