@@ -95,7 +95,7 @@ class ScriptedRuntime:
         lines = self._logs[name].splitlines(keepends=True)
         return b"".join(lines if tail is None else lines[-tail:] if tail else [])
 
-    async def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
+    async def follow(self, name: str, tail: int | None = None, since: float = 0.0) -> AsyncIterator[bytes]:
         yield await self.logs(name, tail)
 
     async def usage(self, name: str) -> ModuleUsage:

@@ -33,6 +33,7 @@ from hotori.runtimes.module_runtime import Health, ModuleLaunch, ModuleObservati
 from hotori.testing.engines import TestEngine, dockerd
 from hotori.testing.registry_server import TinyImages, registry_server
 from hotori.testing.runtime_suite import WAITS, RuntimeSuite, observed, until_logged, until_state
+from hotori.testing.shell_suite import ShellSuite
 from tests.engine_fixtures import PORT, remove_all
 
 pytestmark = pytest.mark.xdist_group("engines")
@@ -53,7 +54,7 @@ async def create_and_start(runtime: DockerRuntime, launch: ModuleLaunch) -> None
     await runtime.start(launch.name)
 
 
-class EngineSuite(RuntimeSuite):
+class EngineSuite(ShellSuite, RuntimeSuite):
     @pytest.fixture
     def engine(self) -> TestEngine:
         raise NotImplementedError("a subclass says which engine")
@@ -118,19 +119,6 @@ class EngineSuite(RuntimeSuite):
         sizes = [each.stat().st_size for each in path.parent.glob(f"{path.name}*")]
         assert max(sizes) < 10_100_000
         assert sum(sizes) < 30_200_000
-
-    async def test_a_terminal_in_a_module_hears_and_answers(self, runtime: DockerRuntime, images: TinyImages) -> None:
-        await self.launch(runtime, await images.script(WAITS))
-        await until_logged(runtime, "tiny", b"ready\n")
-        shell = await runtime.shell("tiny", ["sh"], columns=100, rows=30)
-        await shell.write(b"stty size; echo $((20+22))\nexit\n")
-        heard = b""
-        async with asyncio.timeout(30):
-            while piece := await shell.read():
-                heard += piece
-        await shell.close()
-        assert b"30 100" in heard
-        assert b"\r\n42\r\n" in heard
 
     async def test_images_are_listed_and_removed_unless_they_are_used(
         self, runtime: DockerRuntime, images: TinyImages

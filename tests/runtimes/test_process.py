@@ -24,12 +24,13 @@ from hotori.runtimes.process_module import _Output
 from hotori.runtimes.program import elf_interpreter
 from hotori.testing.registry_server import TinyImages, registry_server
 from hotori.testing.runtime_suite import WAITS, RuntimeSuite, observed, until_logged, until_state
+from hotori.testing.shell_suite import ShellSuite
 
 PYTHON = Path(sys.executable).resolve().read_bytes()[:4096]
 PYTHONPATH = {"PYTHONPATH": "/app/packages"}
 
 
-class TestProcessRuntime(RuntimeSuite):
+class TestProcessRuntime(ShellSuite, RuntimeSuite):
     @pytest.fixture
     def open_runtime(self, tmp_path: Path) -> Callable[[], ProcessRuntime]:
         return lambda: ProcessRuntime(tmp_path / "runtime", ImageStore(tmp_path / "images"))

@@ -133,6 +133,26 @@ for command in (*COMMANDS, check, install, config_group, provision, launch, rele
     type=click.Path(path_type=Path, dir_okay=False),
     help="Authorities (PEM) whose certificates devices behind this one may show.",
 )
+@click.option(
+    "--shell/--no-shell",
+    default=True,
+    show_default=True,
+    help="Let those with the right open a shell in a module from the cloud.",
+)
+@click.option(
+    "--shell-idle",
+    type=click.FloatRange(0.1),
+    default=15.0,
+    show_default=True,
+    help="Minutes without a sign of life after which a shell is ended.",
+)
+@click.option(
+    "--streams",
+    type=click.IntRange(1, 100),
+    default=10,
+    show_default=True,
+    help="How many logs may be followed and shells be open at a time.",
+)
 @click.option("--network", default="azure-iot-edge", show_default=True, help="The modules' network in the engine.")
 @answers
 def run_command(
@@ -164,6 +184,9 @@ def run_command(
     metrics_port: int | None,
     metrics_listen: str,
     trust: Path | None,
+    shell: bool,
+    shell_idle: float,
+    streams: int,
 ) -> None:
     """Run the agent and the message hub of an edge device until Ctrl-C.
 
@@ -181,6 +204,7 @@ def run_command(
     from hotori.edge.main import EdgeConfig, run_edge
     from hotori.edge.metrics import MetricsListener
     from hotori.edge.module_engine import ModuleEngine
+    from hotori.edge.streams.device_streams import StreamRules
     from hotori.edge.trust_bundle import TrustBundle
     from hotori.reconcile.image_policy import ImageRules
 
@@ -193,6 +217,7 @@ def run_command(
         engine=None if runtime == "process" else ModuleEngine(docker_host or _ENGINES[runtime], network),
         rules=EdgeRules(
             images=ImageRules(keep_for=keep_images * 86400, budget=image_budget * 1_000_000),
+            streams=StreamRules(shell, streams, shell_idle * 60),
             dead_after=dead_after,
             catch_up=catch_up,
         ),

@@ -47,6 +47,12 @@ runtime = "{runtime}"
 # keep-images = 7
 # image-budget = 4000
 
+# Whether those with the right may open a shell in a module from the cloud. Shells and logs that are followed count
+# together: so many at a time. A shell in which nothing moves is ended after so many minutes.
+# shell = true
+# streams = 10
+# shell-idle = 15
+
 # The edge device to go through instead of dialling the cloud, and its authority (PEM).
 # parent = "edge-0.example.net"
 # parent-ca = "/etc/hotori/parent.pem"
@@ -194,7 +200,7 @@ def apply_config(terminal: Terminal, path: Path) -> None:
     terminal.result({"restarted": SERVICE}, Words("restarted {service}", "{service} を再起動しました"), service=SERVICE)
 
 
-def read_settings(path: Path) -> dict[str, str | int]:
+def read_settings(path: Path) -> dict[str, str | int | bool]:
     """The settings by option name. Raises `configuration-invalid` with the place."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -204,7 +210,7 @@ def read_settings(path: Path) -> dict[str, str | int]:
         if name not in _SETTINGS:
             reason = f"there is no setting {name}; there are {', '.join(_SETTINGS)}"
             raise Problem(CONFIGURATION_INVALID, path=path, reason=reason)
-        if not isinstance(value, _SETTINGS[name]) or isinstance(value, bool):
+        if type(value) is not _SETTINGS[name]:
             raise Problem(CONFIGURATION_INVALID, path=path, reason=f"{name} is to be {_SETTINGS[name].__name__}")
     return document
 
@@ -220,7 +226,7 @@ def take_settings(context: click.Context, _: click.Parameter, path: Path | None)
         context.default_map = {name.replace("-", "_"): value for name, value in settings.items()}
 
 
-_SETTINGS: dict[str, type[str] | type[int]] = {
+_SETTINGS: dict[str, type[str] | type[int] | type[bool]] = {
     "data": str,
     "enrolment": str,
     "listen": str,
@@ -232,6 +238,9 @@ _SETTINGS: dict[str, type[str] | type[int]] = {
     "network": str,
     "keep-images": int,
     "image-budget": int,
+    "shell": bool,
+    "streams": int,
+    "shell-idle": int,
     "parent": str,
     "parent-ca": str,
     "parent-mqtt-port": int,

@@ -157,9 +157,9 @@ async def _serve(
     service = service_app(parts.services)
     images = registry_app(parts.images, {USER: parts.credentials.registry_password})
     storage = objects_app(parts.blobs, {ACCOUNT: [parts.credentials.storage_key]})
-    tunnel = mqtt_tunnel(parts.services.hub)
+    tunnels = (mqtt_tunnel(parts.services.hub), parts.services.streams.door.tunnel())
     await stack.enter_async_context(
-        HttpServer(with_storage(service, storage, ACCOUNT), listeners.https, certificate, (tunnel,), asks_clients=True)
+        HttpServer(with_storage(service, storage, ACCOUNT), listeners.https, certificate, tunnels, asks_clients=True)
     )
     for app, listener, tls in (
         (storage, listeners.storage, outside),

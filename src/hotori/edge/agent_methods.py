@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from hotori.edge.log_request import BadRequestError, LogRequest, SchemaVersionError, check_schema
+from hotori.edge.streams.device_streams import DeviceStreams
 from hotori.edge.tasks import Tasks
 from hotori.edge.uploads import Uploader
+from hotori.hub.streams.order import METHOD
 from hotori.model.json import Json
 from hotori.problems import Problem
 from hotori.runtimes.module_runtime import ModuleRuntime
@@ -30,6 +32,7 @@ class AgentMethods:
     device: str
     uploader: Uploader
     tasks: Tasks
+    streams: DeviceStreams
     called: Callable[[str], None] = lambda _: None
 
     async def call(self, name: str, payload: Json) -> Answer:
@@ -45,7 +48,8 @@ class AgentMethods:
         except SchemaVersionError as error:
             return 500, {"message": str(error)}
         except Problem as problem:
-            return 500, {"message": f"{problem.title()}. {problem.cause()}"}
+            document: Any = problem.document()
+            return 500, {"message": f"{problem.title()}. {problem.cause()}", "problem": document}
 
     async def ping(self, payload: Json) -> Answer:
         return 200, None
@@ -88,6 +92,14 @@ class AgentMethods:
             raise BadRequestError("correlationId must name a task")
         return 200, self.tasks.status(correlation).document()
 
+    async def open_stream(self, payload: Json) -> Answer:
+        """The cloud has an order for this device: it is fetched with the ticket, and answered once all is ready."""
+        ticket = check_schema(payload).get("ticket")
+        if not isinstance(ticket, str) or not ticket:
+            raise BadRequestError("ticket must be the ticket of a stream")
+        await self.streams.open(ticket)
+        return 200, None
+
 
 _Method: TypeAlias = Callable[[AgentMethods, Json], Awaitable[Answer]]
 _NAMED: Mapping[str, _Method] = {
@@ -97,6 +109,7 @@ _NAMED: Mapping[str, _Method] = {
     "UploadModuleLogs": AgentMethods.upload_module_logs,
     "UploadSupportBundle": AgentMethods.upload_support_bundle,
     "GetTaskStatus": AgentMethods.get_task_status,
+    METHOD: AgentMethods.open_stream,
 }
 _NAMES = tuple(_NAMED)
 _METHODS = {name.lower(): method for name, method in _NAMED.items()}

@@ -33,6 +33,9 @@ from hotori.edge.module_environment import Surroundings
 from hotori.edge.own_twin import OwnTwin
 from hotori.edge.release_keeper import ReleaseKeeper
 from hotori.edge.scope import ScopeDirectory, ScopeRules, ScopeSource
+from hotori.edge.streams.device_streams import DeviceStreams, StreamRules
+from hotori.edge.streams.gate import StreamGate
+from hotori.edge.streams.way_up import WayUp
 from hotori.edge.support_bundle import BundleSources
 from hotori.edge.tasks import Tasks
 from hotori.edge.trial import TrialReport, link_of
@@ -69,6 +72,7 @@ from hotori.reconcile.restart import RestartRules
 from hotori.runtimes.held_image import ImageHolder
 from hotori.runtimes.image_shelf import ImageShelf
 from hotori.runtimes.module_runtime import ModuleRuntime
+from hotori.runtimes.shell import ShellOpener
 from hotori.sdk.endpoint import Endpoint
 from hotori.store.log import Log
 from hotori.store.records import Records
@@ -88,6 +92,7 @@ class EdgeRules:
     restart: RestartRules = field(default_factory=RestartRules)
     scope: ScopeRules = field(default_factory=ScopeRules)
     images: ImageRules = field(default_factory=ImageRules)
+    streams: StreamRules = field(default_factory=StreamRules)
     look: float = 2.0
     certificates: float = DAY
     dead_after: int = UPSTREAM_OPTIONS.keep_alive
@@ -98,10 +103,10 @@ class EdgeRules:
 class EdgeParts:
     """What a device is made of. `name` is what modules dial; `queue_log` keeps the hub's messages;
     `images` is where unused images are removed, if anywhere; `shelf` is where they are kept and `sizes` tells how large
-    they are, so that only what fits is fetched; `trust` has the authorities whose certificates devices
-    behind this one may show (contract 1.3), besides the cloud's own; `renewal` renews the device's certificate.
-    `keeper` keeps the program at the version that is wanted, `trial` is that of this one where it is on trial, and
-    `modules_stay` says whether modules outlive the program."""
+    they are, so that only what fits is fetched; `shells` opens them in modules, where it can; `trust` has the
+    authorities whose certificates devices behind this one may show (contract 1.3), besides the cloud's own; `renewal`
+    renews the device's certificate. `keeper` keeps the program at the version that is wanted, `trial` is that of this
+    one where it is on trial, and `modules_stay` says whether modules outlive the program."""
 
     data: Path
     name: str
@@ -116,6 +121,7 @@ class EdgeParts:
     images: ImageHolder | None = None
     shelf: ImageShelf | None = None
     sizes: ImageSizes | None = None
+    shells: ShellOpener | None = None
     clock: Callable[[], float] = time.time
     renewal: CertificateRenewal | None = None
     keeper: ReleaseKeeper | None = None
@@ -152,6 +158,8 @@ class EdgeDevice:
         self._clients = Clients(parts.clock, self._report_hub)
         self._forgetting: set[asyncio.Task[None]] = set()
         self._tasks = Tasks()
+        self._way_up = WayUp(parts.enrolment.above, client_context(parts.enrolment.trusted), connection, parts.clock)
+        self.streams = self._make_streams()
         self._answer_methods(connection.host)
         self.forsaken = asyncio.Event()
         """Set when this program was on trial and its launcher is gone."""
@@ -187,11 +195,14 @@ class EdgeDevice:
             server = await serve_mqtt(self.hub, ssl_context=context, sock=listeners.mqtt)
             stack.callback(server.close)
             https = edge_app(self.hub, self.scope, self.identity.device, self._parts.clock, self._for_children())
-            tunnels = (mqtt_tunnel(self.hub),)
+            door = self._gate().door()
+            stack.push_async_callback(door.close)
+            tunnels = (mqtt_tunnel(self.hub), door.tunnel())
             served = HttpServer(https, listeners.https, certificate, tunnels, asks_clients=True)
             await stack.enter_async_context(served)
             stack.push_async_callback(self._close_agent)
             stack.push_async_callback(self._tasks.close)
+            stack.push_async_callback(self.streams.close)
             control = Control(self.agent, self._parts.runtime, self.bundle_sources(), self._parts.clock)
             await stack.enter_async_context(control.server(socket_folder(self._parts.data)))
             await self._work(until)
@@ -334,11 +345,29 @@ class EdgeDevice:
             device=self.identity.device,
             uploader=uploader,
             tasks=self._tasks,
+            streams=self.streams,
             called=self._agent_meters.called,
         )
         self.upstream.answer_methods(Identity(self.identity.device, EDGE_AGENT), methods.call)
         hub_methods = HubMethods(lambda: self._intake.router, self.hub.queues, self.scope.want)
         self.upstream.answer_methods(Identity(self.identity.device, EDGE_HUB), hub_methods.call)
+
+    def _make_streams(self) -> DeviceStreams:
+        parts = self._parts
+        return DeviceStreams(
+            self.identity.device,
+            parts.runtime,
+            parts.shells,
+            lambda: self.agent.specs,
+            self._way_up,
+            parts.clock,
+            parts.rules.streams,
+        )
+
+    def _gate(self) -> StreamGate:
+        """For edge devices behind this one."""
+        names = (self.hub.name, *self.hub.host_names)
+        return StreamGate(self.scope, self.identity.device, names, self._way_up, self._parts.clock)
 
     def _watch(self) -> None:
         self.hub.sessions.watchers.append(self._clients.presence)

@@ -58,14 +58,19 @@ class LogFilter:
     @property
     def lines_needed(self) -> int:
         """How many of the last lines to look at: where only the tail is asked for, no more than that."""
-        others = (self.since, self.until, self.level, self.regex)
-        return self.tail if self.tail is not None and all(other is None for other in others) else _MOST_LINES
+        return self.tail if self.tail is not None and not self.sifts else _MOST_LINES
 
     def lines(self, text: str) -> list[str]:
-        kept = [line for line in text.splitlines() if self._keeps(line)]
+        kept = [line for line in text.splitlines() if self.keeps(line)]
         return kept if self.tail is None else kept[-self.tail :] if self.tail else []
 
-    def _keeps(self, line: str) -> bool:
+    @property
+    def sifts(self) -> bool:
+        """Whether it looks at lines, and does not only count them."""
+        return any(other is not None for other in (self.since, self.until, self.level, self.regex))
+
+    def keeps(self, line: str) -> bool:
+        """Whether a line is chosen, but for the tail."""
         if self.regex and not self.regex.search(line):
             return False
         if self.level is not None and level_of(line) != self.level:
@@ -107,7 +112,7 @@ class LogRequest:
     def answer(self, module: str, lines: list[str], hub: str, device: str) -> JsonObject:
         """One entry of the reply."""
         if self.as_json and not self.compressed:
-            return {"id": module, "payload": [_line_document(line, module, hub, device) for line in lines]}
+            return {"id": module, "payload": [line_document(line, module, hub, device) for line in lines]}
         text = self.content(module, lines, hub, device)
         if not self.compressed:
             return {"id": module, "payload": text}
@@ -116,7 +121,7 @@ class LogRequest:
     def content(self, module: str, lines: list[str], hub: str, device: str) -> str:
         """The chosen lines as one text: as they are, or as a JSON array."""
         if self.as_json:
-            return _compact([_line_document(line, module, hub, device) for line in lines])
+            return _compact([line_document(line, module, hub, device) for line in lines])
         return "".join(f"{line}\n" for line in lines)
 
 
@@ -181,7 +186,8 @@ def _item(item: Any, now: float) -> LogItem:
     return LogItem(_regex(".*" if name == "all" else name), LogFilter.parse(item.get("filter") or {}, now))
 
 
-def _line_document(line: str, module: str, hub: str, device: str) -> JsonObject:
+def line_document(line: str, module: str, hub: str, device: str) -> JsonObject:
+    """A line as `GetModuleLogs` gives it for the content type json (contract 7.1)."""
     at = _TIME.match(line)
     return {
         "iothub": hub,

@@ -43,6 +43,7 @@ from hotori.runtimes.held_image import ImageHolder
 from hotori.runtimes.image_shelf import ImageShelf
 from hotori.runtimes.module_runtime import ModuleRuntime
 from hotori.runtimes.process import ProcessRuntime
+from hotori.runtimes.shell import ShellOpener
 from hotori.sdk.connection_file import FILE_NAME, HubAddress, write_private
 from hotori.store.data_folder import DataFolder
 from hotori.store.segments import SegmentLog
@@ -53,7 +54,7 @@ _CA = "cloud-ca.pem"
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
-class _Runtime(ModuleRuntime, ImageHolder, Protocol):
+class _Runtime(ModuleRuntime, ImageHolder, ShellOpener, Protocol):
     """What each of the runtimes here can do."""
 
 
@@ -215,6 +216,7 @@ async def _open_parts(
         queue_log=queue_log,
         runtime=modules.runtime,
         images=modules.runtime,
+        shells=modules.runtime,
         shelf=modules.shelf,
         sizes=RegistrySizes(config.data / _CA),
         authority=AuthorityApart.open(config.data / "authority"),

@@ -86,8 +86,8 @@ class WatchedRuntime:
         async with bounded(f"logs of {name}", self._limits.look):
             return await self._runtime.logs(name, tail)
 
-    def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
-        return self._runtime.follow(name, tail)
+    def follow(self, name: str, tail: int | None = None, since: float = 0.0) -> AsyncIterator[bytes]:
+        return self._runtime.follow(name, tail, since)
 
     async def usage(self, name: str) -> ModuleUsage:
         async with bounded(f"usage of {name}", self._limits.look):

@@ -33,6 +33,7 @@ from hotori.hub.rollouts.configurations import Configurations, Pinner, no_pins
 from hotori.hub.rollouts.rollouts import Rollouts
 from hotori.hub.service_api.bulk import error_of
 from hotori.hub.service_api.dependencies import ServiceDependencies
+from hotori.hub.streams.streams import Streams
 from hotori.hub.vouchers import Vouchers
 from hotori.net.authority import Authority
 from hotori.sdk.storage import StorageClient
@@ -88,6 +89,8 @@ async def open_services(around: CloudSurroundings, stack: AsyncExitStack) -> Ser
     deployments = Deployments(hub, registry)
     groups = ConsumerGroups(events, records)
     await groups.load()
+    streams = Streams(hub, registry, around.chance)
+    stack.push_async_callback(streams.close)
     return ServiceDependencies(
         hub=hub,
         registry=registry,
@@ -102,6 +105,7 @@ async def open_services(around: CloudSurroundings, stack: AsyncExitStack) -> Ser
         groups=groups,
         provisioning=provisioning,
         authority=around.authority,
+        streams=streams,
         clock=clock,
     )
 

@@ -28,6 +28,8 @@ class Right(StrEnum):
     DEVICE = "DeviceConnect"
     ENROLMENT_READ = "EnrollmentRead"
     ENROLMENT_WRITE = "EnrollmentWrite"
+    SHELL = "ModuleShell"
+    """To run programs in modules that are at work: not the contract's, and no part of any of its other rights."""
 
 
 RIGHTS: Mapping[str, frozenset[Right]] = {
@@ -36,6 +38,7 @@ RIGHTS: Mapping[str, frozenset[Right]] = {
     "device": frozenset({Right.DEVICE}),
     "registryRead": frozenset({Right.REGISTRY_READ}),
     "registryReadWrite": frozenset({Right.REGISTRY_READ, Right.REGISTRY_WRITE}),
+    "shell": frozenset({Right.SERVICE, Right.SHELL}),
     "provisioningserviceowner": frozenset({Right.ENROLMENT_READ, Right.ENROLMENT_WRITE}),
     "enrollmentread": frozenset({Right.ENROLMENT_READ}),
 }

@@ -17,6 +17,7 @@ from hotori.problems import (
     rollouts,
     solution,
     storage,
+    streams,
     vision,
 )
 from hotori.problems.kind import Kind
@@ -31,6 +32,7 @@ AREAS: dict[str, tuple[Kind, ...]] = {
     "events": events.KINDS,
     "images": images.KINDS,
     "modules": modules.KINDS,
+    "streams": streams.KINDS,
     "rollouts": rollouts.KINDS,
     "releases": releases.KINDS,
     "checks": checks.KINDS,

@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from hotori.problems.modules import (
     MODULE_UNKNOWN,
     MODULE_WITHOUT_COMMAND,
 )
+from hotori.problems.streams import MODULE_NOT_RUNNING
 from hotori.runtimes.container_spec import MODULE, OWNER, SPEC, ContainerHost, ContainerSpec, container_spec
 from hotori.runtimes.container_state import held_images, in_container, observation, usage
 from hotori.runtimes.engine import Engine, EngineRefusedError
@@ -40,10 +41,11 @@ from hotori.runtimes.engine_network import check_network, ensure_network
 from hotori.runtimes.engine_notes import EngineNotes
 from hotori.runtimes.engine_options import check_options
 from hotori.runtimes.engine_pull import EngineImage, find_image, pull_image
-from hotori.runtimes.engine_shell import EngineShell
+from hotori.runtimes.engine_shell import EngineShell, shell_problem
 from hotori.runtimes.held_image import HeldImage
 from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleUsage, Progress
 from hotori.runtimes.podman_duties import PodmanDuties, complete_limits
+from hotori.runtimes.shell import ShellRequest
 
 DEFAULT_NETWORK = "azure-iot-edge"
 _GRACE = 10.0
@@ -171,8 +173,8 @@ class DockerRuntime:
             return b""
         return b"".join([piece async for piece in self._output(name, tail, follow=False)])
 
-    def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
-        return self._output(name, tail, follow=True)
+    def follow(self, name: str, tail: int | None = None, since: float = 0.0) -> AsyncIterator[bytes]:
+        return self._output(name, tail, follow=True, since=since)
 
     async def usage(self, name: str) -> ModuleUsage:
         container = await self._known(name)
@@ -186,12 +188,17 @@ class DockerRuntime:
                 raise
             return ModuleUsage()
 
-    async def shell(self, module: str, command: Sequence[str], columns: int = 80, rows: int = 24) -> EngineShell:
+    async def shell(self, module: str, request: ShellRequest) -> EngineShell:
+        """`shell-program-missing` comes with the engine's words, or as late as when the shell is read."""
         container = await self._known(module)
+        if container["State"] != "running":
+            raise Problem(MODULE_NOT_RUNNING, module=module, state=container["State"])
         try:
-            return await EngineShell.open(self._engine, container["Id"], command, columns, rows)
+            return await EngineShell.open(self._engine, container["Id"], module, request)
         except EngineRefusedError as error:
-            raise await self._explain(module, "open a terminal in", error) from error
+            raise shell_problem(module, request, error.text) or await self._explain(
+                module, "open a shell in", error
+            ) from error
 
     async def images(self) -> list[HeldImage]:
         found, containers = await asyncio.gather(
@@ -219,12 +226,14 @@ class DockerRuntime:
         finally:
             await self._engine.close()
 
-    async def _output(self, name: str, tail: int | None, *, follow: bool) -> AsyncIterator[bytes]:
+    async def _output(self, name: str, tail: int | None, *, follow: bool, since: float = 0.0) -> AsyncIterator[bytes]:
         identifier = (await self._known(name))["Id"]
         document = await self._inspect(identifier)
         terminal = bool(document and document["Config"].get("Tty"))
         query = {"stdout": "true", "stderr": "true", "tail": "all" if tail is None else str(tail)}
         query["follow"] = "true" if follow else "false"
+        if since:
+            query["since"] = f"{since:.6f}"
         async with self._engine.stream("GET", f"containers/{identifier}/logs", query=query) as answer:
             ending = asyncio.create_task(self._end_with(identifier, answer)) if follow else None
             try:

@@ -1,42 +1,165 @@
-"""A terminal in a container."""
+"""A program beside a module's own in its container."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
 
+from aiodocker.exceptions import DockerError
 from aiodocker.execs import Exec
 from aiodocker.stream import Stream
 
-from hotori.runtimes.engine import Engine
+from hotori.problems import Problem
+from hotori.problems.streams import SHELL_PROGRAM_MISSING
+from hotori.runtimes.engine import Engine, EngineRefusedError
+from hotori.runtimes.process_tree import end_session, session_members
+from hotori.runtimes.shell import Channel, ShellRequest
+
+_END_OF_TEXT = b"\x04"
+_NOT_STARTED = (126, 127)
+_SETTLE = 0.05
+_LOOKS = 40
+_MISSING = re.compile(r"executable file .* not found|no such file or directory|permission denied|not found in \$PATH")
+_FAILED = re.compile(rb"^(?:OCI runtime|unable to start|runc|crun|exec failed|executable file|Error: )", re.IGNORECASE)
 
 
 class EngineShell:
-    """The protocol `Shell` over the engine's exec."""
+    """The protocol `Shell` over the engine's exec. An engine lets what it runs go on when its reader leaves, so that
+    it is ended here by its process, from this machine or, where that is not allowed, from inside the container."""
 
-    def __init__(self, program: Exec, stream: Stream, engine: Engine) -> None:
+    def __init__(
+        self, program: Exec, stream: Stream, engine: Engine, container: str, module: str, request: ShellRequest
+    ) -> None:
         self._program, self._stream, self._engine = program, stream, engine
+        self._container, self._module, self._request = container, module, request
+        self._silent = True
+        self._closed = False
 
     @classmethod
-    async def open(cls, engine: Engine, container: str, command: Sequence[str], columns: int, rows: int) -> EngineShell:
+    async def open(cls, engine: Engine, container: str, module: str, request: ShellRequest) -> EngineShell:
         """Raises EngineRefusedError."""
-        body = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Tty": True, "Cmd": list(command)}
+        terminal = request.terminal
+        body = {
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Tty": terminal,
+            "Cmd": list(request.command),
+            **({"Env": [f"TERM={request.term}"]} if terminal else {}),
+        }
         made = await engine.post(f"containers/{container}/exec", body)
         program = engine.docker.containers.exec(made["Id"])
         stream = program.start(detach=False)
-        await stream.__aenter__()
-        shell = cls(program, stream, engine)
-        await shell.resize(columns, rows)
+        try:
+            await stream.__aenter__()
+        except DockerError as error:
+            raise EngineRefusedError(error.status, str(error.message)) from error
+        shell = cls(program, stream, engine, container, module, request)
+        await shell.resize(request.columns, request.rows)
         return shell
 
-    async def read(self) -> bytes:
+    async def read(self) -> tuple[Channel, bytes]:
         message = await self._stream.read_out()
-        return message.data if message else b""
+        if message is None:
+            return Channel.OUTPUT, b""
+        if self._silent and _FAILED.match(message.data):
+            await self._check_started(message.data)
+        self._silent = False
+        return Channel.ERRORS if message.stream == Channel.ERRORS else Channel.OUTPUT, message.data
 
     async def write(self, text: bytes) -> None:
-        await self._stream.write_in(text)
+        try:
+            await self._stream.write_in(text)
+        except (RuntimeError, AssertionError, ConnectionError):
+            return  # the program has ended
+
+    async def write_end(self) -> None:
+        if self._request.terminal:
+            await self.write(_END_OF_TEXT)
+            return
+        answer: Any = self._stream._resp  # noqa: SLF001 - the library can end both directions only
+        transport = answer.connection.transport if answer is not None and answer.connection else None
+        if transport is not None and transport.can_write_eof():
+            transport.write_eof()
 
     async def resize(self, columns: int, rows: int) -> None:
-        await self._engine.post(f"exec/{self._program.id}/resize", h=str(rows), w=str(columns))
+        if not self._request.terminal:
+            return
+        try:
+            await self._engine.post(f"exec/{self._program.id}/resize", h=str(rows), w=str(columns))
+        except EngineRefusedError:
+            return  # it has ended, or was not begun yet: a size is worth nothing then
+
+    async def wait(self) -> int:
+        """Raises `shell-program-missing` where it never began."""
+        state = await self._ended()
+        code = int(state.get("ExitCode") or 0)
+        if self._silent and code in _NOT_STARTED:
+            raise self._missing(f"exit code {code}")
+        return code
 
     async def close(self) -> None:
-        await self._stream.close()
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            state = await self._inspect()
+            if state and (state.get("Running") or session_members(int(state.get("Pid") or -1))):
+                await self._end(int(state.get("Pid") or 0))
+        finally:
+            await self._stream.close()
+
+    async def _check_started(self, words: bytes) -> None:
+        """Engines tell it as if the program had written it. Raises `shell-program-missing`."""
+        state = await self._ended()
+        if int(state.get("ExitCode") or 0) in _NOT_STARTED:
+            raise self._missing(words.decode(errors="replace").strip())
+
+    async def _ended(self) -> Any:
+        """The engine's word of it once it has ended: the end of the stream may come before."""
+        state: Any = None
+        for _ in range(_LOOKS):
+            state = await self._inspect()
+            if not state or not state.get("Running"):
+                break
+            await asyncio.sleep(_SETTLE)
+        return state or {}
+
+    async def _inspect(self) -> Any:
+        """None where the engine has forgotten it, as with a container that was removed."""
+        try:
+            return await self._engine.get(f"exec/{self._program.id}/json")
+        except EngineRefusedError:
+            return None
+
+    async def _end(self, pid: int) -> None:
+        if not pid or not self._engine.local or await end_session(pid):
+            return
+        inside = [number for member in session_members(pid) if (number := _number_inside(member))]
+        if inside:
+            await self._run_inside(["kill", "-KILL", *inside])
+
+    async def _run_inside(self, command: list[str]) -> None:
+        made = await self._engine.post(f"containers/{self._container}/exec", {"Cmd": command})
+        await self._engine.post(f"exec/{made['Id']}/start", {"Detach": True})
+
+    def _missing(self, words: str) -> Problem:
+        return Problem(SHELL_PROGRAM_MISSING, words, module=self._module, program=self._request.command[0])
+
+
+def shell_problem(module: str, request: ShellRequest, words: str) -> Problem | None:
+    """What an engine means that does not start a program; None where it means something else."""
+    if _MISSING.search(words):
+        return Problem(SHELL_PROGRAM_MISSING, words, module=module, program=request.command[0])
+    return None
+
+
+def _number_inside(pid: int) -> str | None:
+    """The process's id as the container has it: proc(5), NSpid, innermost last."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return next((line.split()[-1] for line in status.splitlines() if line.startswith("NSpid:")), None)

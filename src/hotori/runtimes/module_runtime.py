@@ -133,8 +133,12 @@ class ModuleRuntime(Protocol):
         """What the module wrote (both streams), the last `tail` lines of it."""
         ...
 
-    def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
-        """The last `tail` lines of what there is, then what the module writes, until it ends."""
+    def follow(self, name: str, tail: int | None = None, since: float = 0.0) -> AsyncIterator[bytes]:
+        """The last `tail` lines of what there is, then what the module writes, until it ends.
+
+        With `since`, the end of an earlier run (Unix seconds), only what later runs wrote. Whoever is slow to take
+        it holds up nobody and fills no memory.
+        """
         ...
 
     async def usage(self, name: str) -> ModuleUsage:

@@ -32,9 +32,11 @@ from hotori.runtimes.local_image import PYTHON_LABEL, ImageFetcher, LocalImage
 from hotori.runtimes.module_record import ModuleRecord
 from hotori.runtimes.module_runtime import ModuleLaunch, ModuleObservation, ModuleState, ModuleUsage, Progress
 from hotori.runtimes.process_module import ProcessModule
+from hotori.runtimes.process_shell import ProcessShell
 from hotori.runtimes.process_tree import belongs
 from hotori.runtimes.process_usage import group_usage
 from hotori.runtimes.rotated_log import LogLimits
+from hotori.runtimes.shell import ShellRequest
 
 _GRACE = 10.0
 _log = logging.getLogger(__name__)
@@ -110,10 +112,9 @@ class ProcessRuntime:
         return [modules[name].record.observation() for name in sorted(modules)]
 
     async def owns(self, name: str, pid: int) -> bool:
-        """What is in the session of the module's program, or was started by one that is."""
+        """What is in the session of the module's program or of a shell in it, or was started by one that is."""
         module = (await self._open()).get(name)
-        root = await module.root() if module else None
-        return root is not None and belongs(pid, root)
+        return module is not None and any(belongs(pid, root) for root in await module.roots())
 
     def changes(self) -> AsyncIterator[str]:
         return self._changes.listen()
@@ -121,9 +122,14 @@ class ProcessRuntime:
     async def logs(self, name: str, tail: int | None = None) -> bytes:
         return await (await self._known(name)).logs(tail)
 
-    async def follow(self, name: str, tail: int | None = None) -> AsyncIterator[bytes]:
-        async for piece in (await self._known(name)).follow(tail):
+    async def follow(self, name: str, tail: int | None = None, since: float = 0.0) -> AsyncIterator[bytes]:
+        async for piece in (await self._known(name)).follow(tail, since):
             yield piece
+
+    async def shell(self, module: str, request: ShellRequest) -> ProcessShell:
+        """In the module's environment and folder. Raises `module-unknown`, `module-not-running`, and what keeps the
+        program from starting."""
+        return await (await self._known(module)).shell(request)
 
     async def usage(self, name: str) -> ModuleUsage:
         record = (await self._known(name)).record

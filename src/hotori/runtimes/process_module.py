@@ -7,25 +7,31 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from hotori.model.platform import Platform
 from hotori.problems import Problem
 from hotori.problems.modules import MODULE_PROGRAM_MISSING, MODULE_PROGRAM_NOT_EXECUTABLE
+from hotori.problems.streams import MODULE_NOT_RUNNING, SHELL_PROGRAM_MISSING
 from hotori.runtimes.container_paths import ContainerPaths
 from hotori.runtimes.disk import disk_problems
 from hotori.runtimes.host import PYTHON_VERSION, host_python
 from hotori.runtimes.module_record import ModuleRecord
 from hotori.runtimes.module_runtime import ModuleState
 from hotori.runtimes.process_mark import ProcessMark, end_stale, signal_group
+from hotori.runtimes.process_shell import ProcessShell
 from hotori.runtimes.program import ProgramFinder
 from hotori.runtimes.rotated_log import RotatedLog
+from hotori.runtimes.shell import ShellRequest
 
+_PIECE = 1 << 16
+_STARTS = 16
+"""How many starts are remembered with their places in the log."""
 _PIPE_GRACE = 1.0
 """Seconds in which the last words of a module that ended are read, in case something else holds its output."""
-_PIECE = 1 << 16
 _NOT_FOUND, _NOT_STARTED = 127, 126
 _NOT_FOUND_KINDS = (MODULE_PROGRAM_MISSING,)
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -48,7 +54,8 @@ class ProcessModule:
     ) -> None:
         self.record = record
         self._changed = changed
-        self._followers: set[asyncio.Queue[bytes]] = set()
+        self._followers: set[asyncio.Event] = set()
+        self._shells: set[ProcessShell] = set()
         self._folder = folder
         self._host = host
         self._clock = clock
@@ -57,6 +64,7 @@ class ProcessModule:
         self._writing = asyncio.Lock()
         self._stopping = False
         self._pid = 0
+        self._starts: deque[tuple[float, int]] = deque(maxlen=_STARTS)
         self._watch: asyncio.Task[None] | None = None
 
     async def recover(self) -> None:
@@ -79,8 +87,9 @@ class ProcessModule:
                 # It has ended, but the last of it may still be on its way to the disk.
                 await self._watch
             try:
+                self._starts.append((self._clock(), self._log.end))
                 with disk_problems(self._folder):
-                    command = await asyncio.to_thread(self._command)
+                    command = await asyncio.to_thread(self._command, self.record.argv)
                 process, output = await self._spawn(command)
             except Problem as problem:
                 await self._not_started(problem)
@@ -103,12 +112,13 @@ class ProcessModule:
                     signal_group(self._pid, signal.SIGKILL)
             await watch
 
-    async def root(self) -> int | None:
-        """The process that was started; None where it does not run."""
+    async def roots(self) -> list[int]:
+        """The processes that were started: the module's own and those of shells; none where it does not run."""
         if self.record.process is None:
             async with self._verb:  # a program may run before its start is on the books
                 pass
-        return self.record.process.pid if self.record.process else None
+        own = [self.record.process.pid] if self.record.process else []
+        return own + [shell.pid for shell in self._shells]
 
     async def remove(self, grace: float) -> None:
         await self.stop(grace)
@@ -117,19 +127,44 @@ class ProcessModule:
     async def logs(self, tail: int | None) -> bytes:
         return await asyncio.to_thread(self._log.read, tail)
 
-    async def follow(self, tail: int | None) -> AsyncIterator[bytes]:
-        heard: asyncio.Queue[bytes] = asyncio.Queue()
-        self._followers.add(heard)
+    async def follow(self, tail: int | None, since: float) -> AsyncIterator[bytes]:
+        """The log on disk is what waits for a slow reader."""
+        place = next((place for began, place in self._starts if began >= since), self._log.end) if since else 0
+        if tail is not None:
+            place = max(place, self._log.end - len(self._log.read(tail)))
+        news = asyncio.Event()
+        self._followers.add(news)
         try:
-            # Nothing comes between: both happen in one turn of the loop.
-            yield self._log.read(tail)
-            while self.record.state is ModuleState.RUNNING or not heard.empty():
-                if piece := await heard.get():
+            while True:
+                news.clear()
+                running = self.record.state is ModuleState.RUNNING
+                piece, place = self._log.read_from(place, _PIECE)
+                if piece:
                     yield piece
+                elif running:
+                    await news.wait()
+                else:
+                    return
         finally:
-            self._followers.discard(heard)
+            self._followers.discard(news)
 
-    def _command(self) -> tuple[list[str], dict[str, str], Path]:
+    async def shell(self, request: ShellRequest) -> ProcessShell:
+        """Start a program as the module's own is started; it ends with the module at the latest."""
+        name = self.record.name
+        if self.record.state is not ModuleState.RUNNING:
+            raise Problem(MODULE_NOT_RUNNING, module=name, state=self.record.state.value)
+        try:
+            argv, env, folder = await asyncio.to_thread(self._command, request.command)
+        except Problem as problem:
+            raise Problem(
+                SHELL_PROGRAM_MISSING, *problem.evidence, module=name, program=request.command[0]
+            ) from problem
+        shell = await ProcessShell.open(argv, env, folder, request)
+        self._shells.add(shell)
+        shell.closed.append(self._shells.discard)
+        return shell
+
+    def _command(self, argv: Sequence[str]) -> tuple[list[str], dict[str, str], Path]:
         """What is really started: command line, environment and working folder on this machine."""
         record = self.record
         paths = ContainerPaths(self._folder / "rootfs", {at: Path(path) for at, path in record.binds.items()})
@@ -137,7 +172,7 @@ class ProcessModule:
         working_dir = paths.locate(record.working_dir or "/")
         working_dir.mkdir(parents=True, exist_ok=True)
         finder = ProgramFinder(record.name, record.image, paths, env, working_dir, host_python(), self._host)
-        program, *arguments = finder.find(record.argv)
+        program, *arguments = finder.find(argv)
         return [program, *(paths.translate_text(argument) for argument in arguments)], env, working_dir
 
     def _environment(self, paths: ContainerPaths) -> dict[str, str]:
@@ -183,6 +218,7 @@ class ProcessModule:
         returncode = await process.wait()
         # What it started and left behind goes with it, as in a container.
         signal_group(process.pid, signal.SIGKILL)
+        await asyncio.gather(*(shell.end() for shell in self._shells))
         await asyncio.wait({pump}, timeout=_PIPE_GRACE)
         pump.cancel()
         await asyncio.gather(pump, return_exceptions=True)
@@ -193,7 +229,6 @@ class ProcessModule:
         """Keep what the module writes. Where the disk does not take it, it is lost; the module goes on."""
         failing = False
         while piece := await reader.read(_PIECE):
-            self._pass_on(piece)
             try:
                 self._log.write(piece)
                 failing = False
@@ -201,11 +236,12 @@ class ProcessModule:
                 if not failing:
                     _log.error("the log of module %s is not kept: %s", self.record.name, error)
                 failing = True
+            self._tell_followers()
 
-    def _pass_on(self, piece: bytes) -> None:
-        """To whoever follows; an empty piece lets them look whether the module still runs."""
+    def _tell_followers(self) -> None:
+        """There may be more to read, or the module has ended."""
         for follower in self._followers:
-            follower.put_nowait(piece)
+            follower.set()
 
     def _after(self, returncode: int) -> ModuleRecord:
         exit_code, error = returncode, ""
@@ -235,7 +271,7 @@ class ProcessModule:
         """Take the record as the truth at once, then keep it; writes happen one after another."""
         self.record = record
         self._changed(record.name)
-        self._pass_on(b"")
+        self._tell_followers()
         async with self._writing:
             try:
                 await asyncio.to_thread(self.record.write, self._folder)

@@ -35,6 +35,7 @@ class RotatedLog:
     def __init__(self, path: Path, limits: LogLimits = LogLimits()) -> None:
         self._path, self._limits = path, limits
         self._size = path.stat().st_size if path.exists() else 0
+        self._gone = 0
 
     def write(self, content: bytes) -> None:
         rest = memoryview(content)
@@ -74,6 +75,28 @@ class RotatedLog:
     def _newest_first(self) -> Iterator[bytes]:
         return (path.read_bytes() for path in self._files() if path.exists())
 
+    @property
+    def end(self) -> int:
+        """The place after the last byte. Places count the bytes since this log was opened and what was there then."""
+        return self._gone + sum(size for _, size in self._sizes())
+
+    def read_from(self, place: int, most: int) -> tuple[bytes, int]:
+        """At most so many bytes from a place on, and the place after them. What is no longer kept is left out."""
+        begin = self._gone
+        for path, size in self._sizes():
+            if place < begin + size:
+                start = max(place - begin, 0)
+                with path.open("rb") as file:
+                    file.seek(start)
+                    piece = file.read(min(most, size - start))
+                return piece, begin + start + len(piece)
+            begin += size
+        return b"", max(place, begin)
+
+    def _sizes(self) -> list[tuple[Path, int]]:
+        """The files with their sizes in bytes, oldest first."""
+        return [(path, path.stat().st_size) for path in reversed(self._files()) if path.exists()]
+
     def _files(self) -> list[Path]:
         """The file that is written to, then older and older ones."""
         older = [self._path.with_name(f"{self._path.name}.{number}") for number in range(1, self._limits.files)]
@@ -81,7 +104,9 @@ class RotatedLog:
 
     def _rotate(self) -> None:
         files = self._files()
-        files[-1].unlink(missing_ok=True)
+        if files[-1].exists():
+            self._gone += files[-1].stat().st_size
+            files[-1].unlink()
         for newer, older in zip(reversed(files[:-1]), reversed(files[1:]), strict=True):
             if newer.exists():
                 newer.replace(older)

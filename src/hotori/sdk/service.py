@@ -319,9 +319,16 @@ class ServiceClient:
         except httpx.TransportError as error:
             raise transport_problem(self._connection.host, error) from error
 
-    async def ask(self, method: str, path: str, body: Json = None, headers: Mapping[str, str] | None = None) -> Any:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Json = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = _TIMEOUT,
+    ) -> Any:
         """One request to a part of the service API that has a client of its own; the JSON value of the answer."""
-        return await self._ask(method, path, body, headers)
+        return await self._ask(method, path, body, headers, timeout=timeout)
 
     async def _scope(self, parent: str) -> str:
         view = await self.device(parent)

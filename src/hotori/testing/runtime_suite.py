@@ -55,7 +55,7 @@ async def until_logged(runtime: ModuleRuntime, name: str, text: bytes) -> bytes:
     return log
 
 
-def _processes(argument: bytes) -> list[int]:
+def processes(argument: bytes) -> list[int]:
     """Those of this machine with such an argument."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -196,6 +196,33 @@ class RuntimeSuite:
             (tmp_path / "shared" / "go").touch()
         assert heard == b"before\nafter\n"
 
+    async def test_a_log_that_is_followed_since_a_runs_end_begins_with_the_next_run(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        await self.launch(runtime, await images.script("echo began\n" + WAITS))
+        await until_logged(runtime, "tiny", b"ready\n")
+        await runtime.stop("tiny")
+        ended = (await observed(runtime, "tiny")).exited_at
+        await runtime.start("tiny")
+        following = runtime.follow("tiny", None, ended)
+        heard = b""
+        async with asyncio.timeout(PATIENCE):
+            async for piece in following:
+                heard += piece
+                if b"ready" in heard:
+                    await runtime.stop("tiny")
+        assert heard == b"began\nready\n"
+
+    async def test_a_log_waits_for_whoever_follows_it_slowly(self, runtime: ModuleRuntime, images: TinyImages) -> None:
+        lines = "i=0; while [ $i -lt 6000 ]; do echo $i; i=$((i+1)); done\n"
+        await self.launch(runtime, await images.script("sleep 1\n" + lines))
+        heard = b""
+        async with asyncio.timeout(PATIENCE):
+            async for piece in runtime.follow("tiny"):
+                heard += piece
+                await asyncio.sleep(0.01 if len(heard) < 2000 else 0)
+        assert heard.split() == [str(number).encode() for number in range(6000)]
+
     async def test_what_a_module_takes_is_measured(self, runtime: ModuleRuntime, images: TinyImages) -> None:
         image = await images.script("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done\n" + WAITS)
         await self.launch(runtime, image)
@@ -211,7 +238,7 @@ class RuntimeSuite:
         await self.launch(runtime, await images.script("echo ready\nsleep 86399\n"))
         await until_logged(runtime, "tiny", b"ready")
         async with asyncio.timeout(PATIENCE):
-            while not (found := _processes(b"86399")):  # noqa: ASYNC110 - a shell starts it
+            while not (found := processes(b"86399")):  # noqa: ASYNC110 - a shell starts it
                 await asyncio.sleep(0.01)
         # Others on this machine may run the same test.
         assert any([await runtime.owns("tiny", pid) for pid in found])

@@ -34,6 +34,7 @@ from hotori.hub.service_api import (
     routing,
     scope,
     service_bound,
+    streams,
     twins,
 )
 from hotori.hub.service_api.authorization import Access, authorize
@@ -52,6 +53,7 @@ _WRITER = Access(_WRITE)
 _SERVANT = Access(_SERVICE)
 _READER_OR_DEVICE = Access(_READ, device=True)
 _WRITER_OR_DEVICE = Access(_WRITE, device=True)
+_SHELL_USER = Access(frozenset({Right.SHELL}))
 _QUERIER = Access(_SERVICE | {Right.REGISTRY_READ})
 _DEVICE_ITSELF = Access(frozenset({Right.DEVICE}), device=True)
 _EDGE_HUB = Access(edge_hub=True)
@@ -89,6 +91,8 @@ ROUTES: tuple[tuple[str, str, Access | None, Handler], ...] = (
     ("GET", _MODULE, _READER_OR_DEVICE, modules.get_module),
     ("PUT", _MODULE, _WRITER_OR_DEVICE, modules.put_module),
     ("DELETE", _MODULE, _WRITER_OR_DEVICE, modules.delete_module),
+    ("POST", f"{_MODULE}/logs", _SERVANT, streams.follow_log),
+    ("POST", f"{_MODULE}/shell", _SHELL_USER, streams.open_shell),
     ("GET", _TWIN, _SERVANT, twins.get_twin),
     ("PATCH", _TWIN, _SERVANT, twins.patch_twin),
     ("PUT", _TWIN, _SERVANT, twins.put_twin),

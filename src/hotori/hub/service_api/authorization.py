@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from hotori.hub.client_certificate import ClientCertificate
-from hotori.hub.credentials import Claim, Refusal, judge
-from hotori.hub.directory import Directory
+from hotori.hub.credentials import Claim
+from hotori.hub.own_token import judge_claim
 from hotori.hub.policies import Right
 from hotori.hub.policy_token import judge_policy
 from hotori.model.identity import EDGE_HUB, Identity
@@ -52,33 +52,16 @@ async def authorize(request: Request, deps: ServiceDependencies, access: Access)
         await _judge_identity(request, deps, token, access)
 
 
+def policy_of(request: Request) -> str:
+    """The policy whose token an authorised request shows; empty where it was an identity's own."""
+    token = SasToken.parse(request.headers.get("authorization", ""))
+    return (token.policy or "") if token is not None else ""
+
+
 def certificates_of(request: Request) -> tuple[bytes, ...]:
     """What the client showed in the handshake of TLS (DER), its own certificate first."""
     found: tuple[bytes, ...] = request.scope.get(CLIENT_CERTIFICATES, ())
     return found
-
-
-async def judge_own_token(
-    token: SasToken | None,
-    identity: Identity,
-    directory: Directory,
-    names: tuple[str, ...],
-    now: float,
-    certificate: ClientCertificate | None = None,
-    authorities: tuple[bytes, ...] = (),
-) -> Problem | None:
-    """What speaks against a device or module that speaks for itself, by token or certificate; None where it is good."""
-    claim = Claim(identity, names[0], token, certificate=certificate)
-    return await _judge_claim(claim, directory, names, now, authorities)
-
-
-async def _judge_claim(
-    claim: Claim, directory: Directory, names: tuple[str, ...], now: float, authorities: tuple[bytes, ...]
-) -> Problem | None:
-    registration = await directory.find(claim.identity)
-    device = await directory.find(claim.identity.parent()) if claim.identity.module else registration
-    verdict = judge(claim, registration, device, names, now, authorities=authorities)
-    return verdict.problem if isinstance(verdict, Refusal) else None
 
 
 def _judge_policy(request: Request, deps: ServiceDependencies, token: SasToken, rights: frozenset[Right]) -> None:
@@ -100,6 +83,6 @@ async def _judge_identity(request: Request, deps: ServiceDependencies, token: Sa
     certificate = ClientCertificate.read(certificates_of(request))
     claim = Claim(identity, names[0], token, certificate=certificate)
     authorities = await deps.hub.admissions.vouchers.trusted() if certificate else ()
-    problem = await _judge_claim(claim, deps.registry, names, deps.clock(), authorities)
+    problem = await judge_claim(claim, deps.registry, names, deps.clock(), authorities)
     if problem is not None:
         raise problem

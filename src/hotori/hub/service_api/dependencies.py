@@ -18,6 +18,7 @@ from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.registry import Registry
 from hotori.hub.registry_jobs import RegistryJobs
 from hotori.hub.rollouts.rollouts import Rollouts
+from hotori.hub.streams.streams import Streams
 from hotori.net.authority import Authority
 
 
@@ -38,4 +39,5 @@ class ServiceDependencies:
     groups: ConsumerGroups
     provisioning: Provisioning
     authority: Authority
+    streams: Streams
     clock: Callable[[], float] = time.time

@@ -14,8 +14,8 @@ from hotori.hub.directory import Directory, DirectoryNotReadyError
 from hotori.hub.hub import Hub
 from hotori.hub.method_request import MethodRequest, result_document
 from hotori.hub.methods import MethodError
+from hotori.hub.own_token import judge_own_token
 from hotori.hub.service_api.answer import json_answer
-from hotori.hub.service_api.authorization import judge_own_token
 from hotori.hub.service_api.call import MAX_BODY, as_object, parse_json, read_body
 from hotori.hub.service_api.errors import status_of, translated
 from hotori.model.identity import Identity

@@ -18,9 +18,10 @@ from hotori.hub.auth_chain import AuthChain, judge_place
 from hotori.hub.client_certificate import ClientCertificate
 from hotori.hub.credentials import Refusal
 from hotori.hub.directory import DirectoryNotReadyError
+from hotori.hub.own_token import judge_own_token
 from hotori.hub.scope_book import ScopeBook, module_entry, read_chain, scope_entry, scope_page, wanted_entry
 from hotori.hub.service_api.answer import JSON_TYPE, json_answer
-from hotori.hub.service_api.authorization import certificates_of, judge_own_token
+from hotori.hub.service_api.authorization import certificates_of
 from hotori.hub.service_api.call import MAX_BODY, as_object, parse_json, read_body
 from hotori.hub.service_api.errors import scope_error, translated
 from hotori.model.identity import EDGE_HUB, Identity

@@ -1,0 +1,1 @@
+"""The device's side of streams: its line up, logs that are followed, shells, and those of devices behind it."""
