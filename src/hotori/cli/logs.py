@@ -12,27 +12,43 @@ from hotori.model.identity import EDGE_AGENT, Identity
 from hotori.model.json import Json, JsonObject
 from hotori.problems import Problem, Words
 from hotori.problems.modules import LOGS_REFUSED
+from hotori.sdk.connection_file import CloudConnection
 
 
 @click.command()
 @click.argument("device")
 @click.argument("module", default="all")
-@click.option("--tail", type=click.IntRange(1), default=100, show_default=True, help="Lines from the end.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is written, until Ctrl-C; over restarts, too.")
+@click.option("--tail", type=click.IntRange(0), default=100, show_default=True, help="Lines from the end.")
 @click.option("--since", help="How far back, such as 10m or 2h.")
 @click.option("--regex", help="Only lines in which this is found.")
+@click.option("--level", type=click.IntRange(0, 7), help="Only lines of this level: <6> in a line is level 6.")
 @cloud_option
 @answers
 def logs(
-    terminal: Terminal, device: str, module: str, tail: int, since: str | None, regex: str | None, cloud: str | None
+    terminal: Terminal,
+    device: str,
+    module: str,
+    follow: bool,
+    tail: int,
+    since: str | None,
+    regex: str | None,
+    level: int | None,
+    cloud: str | None,
 ) -> None:
     """Show what the modules of a device write.
 
     \b
     Example:  hotori logs edge-1 classifier --tail 20
+              hotori logs edge-1 classifier --follow --regex 'label: [0-9]+'
     """
     connection = open_cloud(cloud)
     chosen: JsonObject = {"tail": tail}
-    chosen |= {name: value for name, value in (("since", since), ("regex", regex)) if value}
+    given: JsonObject = {"since": since, "regex": regex, "loglevel": level}
+    chosen |= {name: value for name, value in given.items() if value is not None}
+    if follow:
+        _follow(terminal, connection, device, module, chosen)
+        return
     request: JsonObject = {
         "schemaVersion": "1.0",
         "items": [{"id": module, "filter": chosen}],
@@ -55,3 +71,12 @@ def logs(
         if isinstance(part, dict):
             terminal.note(Words("--- {module}", "--- {module}"), module=part["id"])
             click.echo(part.get("payload", ""))
+
+
+def _follow(terminal: Terminal, cloud: CloudConnection, device: str, module: str, chosen: JsonObject) -> None:
+    # Few follow, and streams are large to load.
+    from hotori.cli.follow import follow
+
+    if module == "all":
+        raise click.UsageError("--follow needs the name of one module")
+    run(follow(terminal, cloud, Identity(device, module), chosen))

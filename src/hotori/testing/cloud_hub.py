@@ -104,7 +104,8 @@ class CloudHub:
             stack.callback(mqtt.close)
             objects = objects_app(self.blobs, {ACCOUNT: [STORAGE_KEY]}, self.clock)
             app = with_storage(service_app(self.services), objects, ACCOUNT)
-            http = HttpServer(app, listener, self._certificate, (mqtt_tunnel(self.hub),), asks_clients=True)
+            tunnels = (mqtt_tunnel(self.hub), self.services.streams.door.tunnel())
+            http = HttpServer(app, listener, self._certificate, tunnels, asks_clients=True)
             await stack.enter_async_context(http)
             self._running = stack.pop_all()
 

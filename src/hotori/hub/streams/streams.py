@@ -10,7 +10,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from hotori.hub.auth_chain import chain_to
@@ -31,6 +31,8 @@ from hotori.sdk.stream_frames import Frame, FrameKind, FrameReader
 
 TICKET_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
+_LOOK = 5.0
+"""Seconds between two looks whether a device is still let in."""
 _FINAL = (FrameKind.EXIT, FrameKind.PROBLEM)
 _log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class Streams:
         ticket_seconds: float = TICKET_SECONDS,
     ) -> None:
         self._hub, self._registry, self._chance = hub, registry, chance
-        self._ticket_seconds = ticket_seconds
+        self.ticket_seconds = ticket_seconds
         self._devices: dict[str, _Stream] = {}
         self._callers: dict[str, _Stream] = {}
         self.door = StreamDoor(self._serve)
@@ -68,7 +70,7 @@ class Streams:
         stream = await self._call(order)
         ticket = self._ticket()
         self._callers[ticket] = stream
-        asyncio.get_running_loop().call_later(self._ticket_seconds, self._expire, ticket)
+        asyncio.get_running_loop().call_later(self.ticket_seconds, self._expire, ticket)
         return ticket
 
     async def follow(self, order: StreamOrder) -> AsyncGenerator[Frame, None]:
@@ -99,7 +101,7 @@ class Streams:
             elif device := self._devices.get(ticket):
                 await self._admit(device, ticket, end, hello)
             else:
-                raise Problem(STREAM_TICKET_REFUSED, seconds=f"{self._ticket_seconds:g}")
+                raise Problem(STREAM_TICKET_REFUSED, seconds=f"{self.ticket_seconds:g}")
         except Problem as problem:
             await end.refuse(problem)
 
@@ -134,11 +136,20 @@ class Streams:
             raise problem
         await chain_to(Identity(stream.order.device), self._registry, speaker.device)
         if self._devices.pop(ticket, None) is None:
-            raise Problem(STREAM_TICKET_REFUSED, seconds=f"{self._ticket_seconds:g}")
+            raise Problem(STREAM_TICKET_REFUSED, seconds=f"{self.ticket_seconds:g}")
         stream.device = end
         await end.answer({"order": stream.order.document()})
         with self._recorded(stream.order):
-            await stream.over.wait()
+            await self._until_over(stream)
+
+    async def _until_over(self, stream: _Stream) -> None:
+        """A device that was disabled or removed meanwhile has no streams any more."""
+        while not stream.over.is_set():
+            registration = await self._registry.find(Identity(stream.order.device))
+            if registration is None or not registration.enabled:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stream.over.wait(), _LOOK)
 
     async def _join(self, stream: _Stream, end: StreamEnd) -> None:
         assert stream.device is not None, "a caller has a ticket once the device has come"
