@@ -21,6 +21,7 @@ AREA_TITLES: Mapping[str, Words] = {
     "events": Words("Routes, endpoints and events", "ルート・エンドポイント・イベント"),
     "images": Words("Images and registries", "イメージとレジストリ"),
     "modules": Words("Modules on a device", "デバイス上のモジュール"),
+    "streams": Words("Logs that are followed, shells in modules", "ログの追跡、モジュールのシェル"),
     "checks": Words("Found by hotori edge check", "hotori edge check が見つけるもの"),
     "rollouts": Words("Deployments to many devices", "多数のデバイスへのデプロイ"),
     "releases": Words("Updates of the edge program", "エッジプログラムの更新"),

@@ -10,9 +10,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from hotori.model.identity import Identity
 from hotori.net.http import HttpServer
 from hotori.net.ports import bind
 from hotori.portal.site import portal_site
+from hotori.problems import Problem
+from hotori.problems.service import DEVICE_OFFLINE
+from hotori.sdk.stream_frames import Frame, FrameKind
 from tests.portal.world import PASSWORD, Cloud
 
 CHROMIUM = "/usr/bin/chromium"
@@ -25,6 +29,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+CAMERA = Identity("edge-1", "camera")
 PHONE = {"width": 360, "height": 740}
 
 pytestmark = [
@@ -79,6 +84,7 @@ async def log_in(page: Page, portal: str) -> None:
 
 
 async def furnish(cloud: Cloud) -> None:
+    cloud.logs[CAMERA] = [Frame(FrameKind.DATA, b"a long line " * 40 + b"\n")]
     await cloud.add_device("edge-1")
     await cloud.add_device("greenhouse", connected=False)
     cloud.report_problem("greenhouse", "uploader")
@@ -120,6 +126,24 @@ async def test_a_paused_page_stands_still(cloud: Cloud, page: Page) -> None:
     await expect(page.locator("#results tr")).to_have_count(5)
 
 
+async def test_a_modules_log_is_followed_to_its_problem(cloud: Cloud, page: Page, portal: str) -> None:
+    await furnish(cloud)
+    text = "<b>not markup</b> カメラ\n".encode()
+    cloud.logs[CAMERA] = [
+        Frame(FrameKind.DATA, text[:20]),
+        Frame(FrameKind.DATA, text[20:]),
+        Frame.of(FrameKind.NOTE, {"event": "waiting", "state": "stopped"}),
+        Frame.of(FrameKind.NOTE, {"event": "started"}),
+        Problem(DEVICE_OFFLINE, identity="edge-1/$edgeAgent"),
+    ]
+    await page.goto(f"{portal}/devices/edge-1?lang=ja")
+    await page.get_by_role("link", name="camera").click()
+    waiting = "--- モジュールは動いていません（停止）。起動を待っています\n--- モジュールが起動しました\n"
+    await expect(page.locator("#log")).to_have_text(f"{text.decode()}{waiting}", use_inner_text=True)
+    await expect(page.locator("#log-state")).to_have_text("終了しました")
+    await expect(page.get_by_role("alert")).to_contain_text("edge-1/$edgeAgent")
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 async def test_every_page_fits_a_phone(cloud: Cloud, page: Page, portal: str, language: str) -> None:
     await furnish(cloud)
@@ -130,6 +154,7 @@ async def test_every_page_fits_a_phone(cloud: Cloud, page: Page, portal: str, la
         "/devices",
         "/devices/edge-1",
         "/devices/greenhouse",
+        "/devices/edge-1/modules/camera",
         "/problems",
         f"/pictures/{picture}",
         "/login",

@@ -9,9 +9,11 @@ import time
 import httpx
 import pytest
 
+from hotori.model.identity import Identity
 from hotori.portal.site import login_link
 from hotori.problems import Language, Problem
 from hotori.problems.plain_clients import IDENTITY_SHARED
+from hotori.sdk.stream_frames import Frame, FrameKind
 from tests.portal.world import KEY, PASSWORD, Cloud
 
 
@@ -231,3 +233,19 @@ async def test_problems_of_the_hub_itself_stand_on_the_overview(reader: httpx.As
         assert title in page
         assert problem.title(language) in page
         assert problem.remedy(language) in page
+
+
+async def test_a_modules_log_comes_as_events_and_an_unknown_device_has_none(
+    cloud: Cloud, reader: httpx.AsyncClient
+) -> None:
+    await cloud.add_device("edge-1")
+    cloud.logs[Identity("edge-1", "camera")] = [Frame(FrameKind.DATA, b"one\ntwo\n")]
+    page = await reader.get("/devices/edge-1/modules/camera")
+    assert "hotori logs edge-1 camera --follow" in page.text
+    async with asyncio.timeout(5), reader.stream("GET", "/devices/edge-1/modules/camera/log") as answer:
+        lines = answer.aiter_lines()
+        while not (line := await anext(lines)).startswith("data:"):
+            pass
+    assert line == r'data: "one\ntwo\n"'
+    for path in ("/devices/ghost/modules/camera", "/devices/ghost/modules/camera/log"):
+        assert (await reader.get(path)).status_code == 404

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,6 +22,7 @@ from hotori.model.secret import Secret
 from hotori.portal.dependencies import PortalDependencies
 from hotori.problems import Problem
 from hotori.problems.network import CLOUD_UNREACHABLE
+from hotori.sdk.stream_frames import Frame
 from hotori.store.memory import MemoryLog, MemoryRecords
 
 KEY = Secret("a signing key for tests")
@@ -37,6 +40,8 @@ class Cloud:
     pictures: dict[str, bytes] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     """Of the hub itself."""
+    logs: dict[Identity, list[Frame | Problem]] = field(default_factory=dict)
+    """What modules' devices say when their logs are followed; then they are silent."""
 
     def dependencies(self) -> PortalDependencies:
         async def reported(identity: Identity) -> JsonObject:
@@ -45,6 +50,13 @@ class Cloud:
         async def picture(name: str) -> bytes | None:
             return self.pictures.get(name)
 
+        async def follow_log(module: Identity) -> AsyncGenerator[Frame, None]:
+            for said in self.logs[module]:
+                if isinstance(said, Problem):
+                    raise said
+                yield said
+            await asyncio.Event().wait()
+
         return PortalDependencies(
             hub_name="hub.test",
             devices=self.registry,
@@ -52,6 +64,7 @@ class Cloud:
             reported=reported,
             events=self.events,
             picture=picture,
+            follow_log=follow_log,
             user="hotori",
             password=PASSWORD,
             signing_key=KEY,

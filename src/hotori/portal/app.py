@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 from starlette.applications import Starlette
 
 from hotori.cloud.main import ACCOUNT, USER, CloudParts
 from hotori.hub.hub_problems import hub_problems
+from hotori.hub.streams.order import StreamKind, StreamOrder
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.objects.blob_files import BlobFiles
 from hotori.objects.errors import StorageError
 from hotori.portal.dependencies import PortalDependencies
 from hotori.portal.site import portal_site
+from hotori.sdk.stream_frames import Frame
 
 PICTURES = "pictures"
 """The container that the uploader module fills."""
+LINES = 200
+"""Of a module's log that are shown before those to come."""
 
 
 def portal_app(parts: CloudParts) -> Starlette:
@@ -28,6 +34,10 @@ def portal_app(parts: CloudParts) -> Starlette:
     async def picture(name: str) -> bytes | None:
         return await _read(parts.blobs, name)
 
+    def follow_log(module: Identity) -> AsyncGenerator[Frame, None]:
+        order = StreamOrder(StreamKind.LOGS, module.device, str(module.module), by="portal", chosen={"tail": LINES})
+        return services.streams.follow(order)
+
     return portal_site(
         PortalDependencies(
             hub_name=services.hub.name,
@@ -36,6 +46,7 @@ def portal_app(parts: CloudParts) -> Starlette:
             reported=reported,
             events=services.events,
             picture=picture,
+            follow_log=follow_log,
             user=USER,
             password=parts.credentials.portal_password,
             signing_key=parts.credentials.portal_signing_key,

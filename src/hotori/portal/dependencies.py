@@ -15,6 +15,7 @@ from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
 from hotori.problems import Problem
+from hotori.sdk.stream_frames import Frame
 
 
 class Devices(Protocol):
@@ -51,6 +52,8 @@ class PortalDependencies:
     events: EventLog
     picture: Callable[[str], Awaitable[bytes | None]]
     """The bytes of a picture by its name in the object store, or None where there is none."""
+    follow_log: Callable[[Identity], AsyncGenerator[Frame, None]]
+    """A module's log as it is written; raises what keeps it from being had."""
     user: str
     password: Secret
     signing_key: Secret

@@ -20,6 +20,7 @@ from hotori.portal.feed import Feed
 from hotori.portal.frame import Frame
 from hotori.portal.live import Live
 from hotori.portal.login import Login
+from hotori.portal.module_log import ModuleLog
 from hotori.portal.pages import Pages
 from hotori.portal.session import login_ticket
 
@@ -30,7 +31,7 @@ def portal_site(cloud: PortalDependencies) -> Starlette:
     """The portal over a cloud. It follows the cloud's messages from its start-up to its shutdown."""
     feed = Feed(cloud.events)
     pages = Pages(cloud, feed)
-    login, live = Login(cloud, pages), Live(pages)
+    login, live, log = Login(cloud, pages), Live(pages), ModuleLog(cloud, pages)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -48,6 +49,8 @@ def portal_site(cloud: PortalDependencies) -> Starlette:
             Route("/", pages.overview),
             Route("/devices", pages.devices),
             Route("/devices/{device}", pages.device),
+            Route("/devices/{device}/modules/{module}", log.page),
+            Route("/devices/{device}/modules/{module}/log", log.stream),
             Route("/pictures/{name:path}", pages.picture),
             Route("/picture-files/{name:path}", pages.picture_file),
             Route("/problems", pages.problems),

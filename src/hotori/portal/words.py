@@ -107,6 +107,15 @@ PHRASES: Mapping[str, Words] = {
     "failed": Words("failed", "失敗"),
     "unhealthy": Words("unhealthy", "異常"),
     "pictures-of-device": Words("Its pictures", "このデバイスの写真"),
+    # A module's log
+    "log": Words("Log", "ログ"),
+    "log-in-terminal": Words("The same in a terminal:", "端末では:"),
+    "log-ended": Words("Ended", "終了しました"),
+    "module-started": Words("the module has started", "モジュールが起動しました"),
+    "module-waited-for": Words(
+        "the module does not run ({state}); waiting for it to start",
+        "モジュールは動いていません（{state}）。起動を待っています",
+    ),
     # Picture
     "not-uploaded": Words(
         "The picture itself has not arrived. The uploader on the device sends it when the object store is reachable.",

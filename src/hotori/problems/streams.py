@@ -35,7 +35,7 @@ SHELL_PROGRAM_MISSING = Kind(
     title=Words("{module} has no {program} to run", "{module} に実行できる {program} がありません"),
     cause=Words(
         "The program was looked for in the module and could not be started. Small images often have no shell at all.",
-        "モジュールの中で {program} を起動できませんでした。小さなイメージにはシェルが入っていないことがよくあります。",
+        "モジュールの中でそのプログラムを起動できませんでした。小さなイメージにはシェルが入っていないことがよくあります。",
     ),
     remedy=Words(
         "Name a program that the image has, after two hyphens; or put a shell such as busybox into the image.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Any
 from urllib.parse import quote
 
 from hotori.model.identity import Identity
@@ -74,8 +73,7 @@ class ModuleStream:
         try:
             async for frame in self._connection.frames():
                 if frame.kind is FrameKind.PROBLEM:
-                    document: Any = frame.document()
-                    raise Problem.from_document(document)
+                    raise frame.problem()
                 yield frame
                 if frame.kind is FrameKind.EXIT:
                     return

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from hotori.model.json import JsonObject
+from hotori.problems import Problem
 
 MAX_PAYLOAD = 64 * 1024
 """In bytes: a longer frame is taken for a fault."""
@@ -61,6 +62,14 @@ class Frame:
         if not isinstance(found, dict):
             raise MalformedStreamError("an object is expected")
         return found
+
+    def problem(self) -> Problem:
+        """The payload of the last frame that tells one. Raises MalformedStreamError."""
+        document: Any = self.document()
+        try:
+            return Problem.from_document(document)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedStreamError("a problem is expected") from error
 
     def encode(self) -> bytes:
         return _HEADER.pack(self.kind, len(self.payload)) + self.payload

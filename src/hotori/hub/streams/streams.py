@@ -27,7 +27,7 @@ from hotori.model.sas import SasToken
 from hotori.problems import Problem
 from hotori.problems.service import NOT_AN_EDGE_DEVICE
 from hotori.problems.streams import STREAM_CUT, STREAM_TICKET_REFUSED, STREAM_UNSUPPORTED
-from hotori.sdk.stream_frames import Frame, FrameKind, FrameReader
+from hotori.sdk.stream_frames import Frame, FrameKind, FrameReader, MalformedStreamError
 
 TICKET_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
@@ -84,6 +84,8 @@ class Streams:
                     if frame.kind in _FINAL:
                         return
             raise Problem(STREAM_CUT, device=order.device)
+        except MalformedStreamError as error:
+            raise Problem(STREAM_CUT, str(error), device=order.device) from error
         finally:
             stream.over.set()
 

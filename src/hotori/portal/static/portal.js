@@ -72,3 +72,56 @@ document.addEventListener("error", (event) => {
   picture.dataset.tries = String(tries + 1);
   setTimeout(() => { picture.src = picture.src.split("?")[0] + "?try=" + (tries + 1); }, 500 * 2 ** tries);
 }, true);
+
+// A module's log: text is added at the end, which stays in sight while the reader is there; the oldest goes.
+const LONGEST_LOG = 400000;
+
+function followLog(view) {
+  const label = document.getElementById("log-state");
+  const button = document.getElementById("log-button");
+  let paused = false, waiting = "", source = null;
+
+  function show(state) { label.textContent = label.dataset[state]; }
+
+  function add(text) {
+    if (paused) { waiting = (waiting + text).slice(-LONGEST_LOG); return; }
+    const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 40;
+    view.append(text);
+    if (view.childNodes.length > 500 || view.textContent.length > LONGEST_LOG) {
+      view.textContent = view.textContent.slice(-LONGEST_LOG / 2);
+    }
+    if (atEnd) view.scrollTop = view.scrollHeight;
+  }
+
+  function end(words) {
+    source.close();
+    show("ended");
+    button.hidden = true;
+    const place = document.getElementById("log-problem");
+    for (const text of words) {
+      const line = document.createElement("p");
+      line.textContent = text;
+      place.append(line);
+    }
+  }
+
+  source = new EventSource(view.dataset.address);
+  // Each connection begins with the last lines again.
+  source.addEventListener("open", () => { view.textContent = ""; waiting = ""; show(paused ? "paused" : "live"); });
+  source.addEventListener("error", () => { if (source.readyState !== EventSource.CLOSED) show("lost"); });
+  source.addEventListener("text", (event) => add(JSON.parse(event.data)));
+  source.addEventListener("problem", (event) => end(JSON.parse(event.data)));
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.textContent = paused ? button.dataset.resume : button.dataset.pause;
+    button.setAttribute("aria-pressed", String(paused));
+    show(paused ? "paused" : "live");
+    if (!paused) { const text = waiting; waiting = ""; add(text); }
+  });
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const view = document.getElementById("log");
+  if (view) followLog(view);
+});
