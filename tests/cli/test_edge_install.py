@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hotori.cli.edge import run_command
 from hotori.cli.edge_install import read_settings
 from hotori.cli.main import main
 from hotori.problems import Problem
@@ -56,6 +57,8 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
         ('colour = "red"', "there is no setting colour"),
         ('mqtt-port = "8883"', "mqtt-port is to be int"),
         ("listen = true", "listen is to be str"),
+        ("shell = 1", "shell is to be bool"),
+        ("streams = true", "streams is to be int"),
     ],
 )
 def test_a_fault_in_the_configuration_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -81,3 +84,25 @@ def test_the_configuration_gives_what_the_line_does_not(tmp_path: Path, capsys: 
     path.write_text(f'data = "{tmp_path / "data"}"\nenrolment = "{tmp_path / "missing.json"}"\n')
     assert main(["edge", "run", "--config", str(path)]) == 1
     assert "missing.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "allowed"),
+    [
+        ("", (), True),
+        ("shell = false", (), False),
+        ("shell = true", ("--no-shell",), False),
+        ("shell = false", ("--shell",), True),
+    ],
+)
+def test_shells_are_allowed_unless_the_configuration_or_the_line_says_otherwise(
+    tmp_path: Path, text: str, line: tuple[str, ...], allowed: bool
+) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_text(f"{text}\nstreams = 3\nshell-idle = 5\n")
+    context = run_command.make_context("run", ["--data", str(tmp_path), "--config", str(path), *line])
+    assert {name: context.params[name] for name in ("shell", "streams", "shell_idle")} == {
+        "shell": allowed,
+        "streams": 3,
+        "shell_idle": 5.0,
+    }

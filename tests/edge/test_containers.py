@@ -28,6 +28,8 @@ from hotori.testing.addresses import loopback_address
 from hotori.testing.engines import TestEngine
 from hotori.testing.registry_server import TinyImages, write_files
 from hotori.testing.runtime_suite import WAITS
+from hotori.testing.shell_suite import a_number, gone
+from tests.edge.test_streams import CAMERA, Site, a_caller, everything, heard, running
 from tests.edge.test_with_cloud import a_module, call_agent
 from tests.edge.whole_cloud import WholeCloud, whole_cloud
 from tests.engine_fixtures import remove_all
@@ -83,6 +85,50 @@ async def test_modules_in_containers_find_the_hub_and_each_other(
     await connection.close()
     await remove_all(docker_engine)
     assert {(found["Names"][0], found["State"]) for found in left} == {("/waiter", "exited"), ("/sender", "exited")}
+
+
+@pytest.mark.parametrize("engine_name", ["docker_engine", "podman_engine"])
+async def test_shells_and_followed_logs_of_containers_come_through_the_cloud(
+    tmp_path: Path, engine_name: str, request: pytest.FixtureRequest, registry_address: str, base: Layer
+) -> None:
+    found: TestEngine = request.getfixturevalue(engine_name)
+    async with whole_cloud(tmp_path, registry_address) as cloud, a_caller(cloud) as caller:
+        enrolment = await cloud.enrol("edge-1")
+        tiny = TinyImages(cloud.connection.registry_address, tmp_path / "sources", cloud.credential, base)
+        await cloud.deploy("edge-1", {"camera": a_module(await tiny.script("echo began\n" + WAITS))})
+        rules = EdgeRules(restart=RestartRules(unit=0.2), look=0.2)
+        engine = ModuleEngine(found.address, "edge-streams")
+        config = EdgeConfig(
+            tmp_path / "edge-1", enrolment, "", "edge-1.local", https_port=0, rules=rules, engine=engine
+        )
+        stop = asyncio.Event()
+        device = asyncio.create_task(run_edge(config, stop))
+        await running(cloud, CAMERA)
+        site, number = Site(cloud, caller), a_number()
+        async with await site.shell(columns=99, rows=33) as stream:
+            await stream.type(b"stty size; hostname; exit 3\n")
+            words, _, status = await everything(stream)
+        async with await site.shell("sh", "-c", "cat; exit 4", terminal=False) as stream:
+            await stream.type(b"\x00\x01piped\r\n" * 30_000)
+            await stream.end_input()
+            piped = await everything(stream)
+        missing = await site.problem(site.shell("no-such-program"))
+        async with await site.shell("sh", "-c", f"echo ready; trap '' HUP; sleep {number}; true") as stream:
+            await heard(stream, lambda text, _: b"ready" in text)
+        left_nothing = await gone(number)
+        async with await site.follow(tail=10) as stream:
+            first, _ = await heard(stream, lambda text, _: b"ready" in text)
+            await call_agent(cloud, "RestartModule", {"schemaVersion": "1.0", "id": "camera"})
+            second, notes = await heard(stream, lambda text, _: b"ready" in text)
+        stop.set()
+        await device
+    await remove_all(found)
+
+    assert (status, b"33 99" in words) == (3, True)
+    assert (piped[0], piped[2]) == (b"\x00\x01piped\r\n" * 30_000, 4)
+    assert (missing.code, left_nothing) == ("shell-program-missing", True)
+    assert first == second == b"began\nready\n"
+    assert [note["event"] for note in notes] == ["waiting", "started"]
 
 
 async def a_client(cloud: WholeCloud, folder: Path) -> ImageReference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 
 from hotori.edge.device import EdgeRules
@@ -23,6 +25,7 @@ from hotori.model.identity import EDGE_AGENT, Identity
 from hotori.model.json import JsonObject
 from hotori.model.sas import sign
 from hotori.net.tls import client_context
+from hotori.portal.app import portal_app
 from hotori.problems import Language, Problem
 from hotori.reconcile.restart import RestartRules
 from hotori.sdk.connection_file import HubAddress
@@ -544,3 +547,38 @@ async def a_child(cloud: WholeCloud, caller: ServiceClient, parent: str) -> Enro
     ca = await asyncio.to_thread(cloud.connection.ca.read_text)
     connection = IdentityConnection.parse(view.connection_string.reveal())
     return EnrolmentFile(connection, ca, hub, cloud.credential)
+
+
+async def test_the_portal_follows_the_log_of_a_real_module(tmp_path: Path) -> None:
+    async with whole_cloud(tmp_path, loopback_address(), portal_app) as cloud:
+        enrolment = await cloud.enrol("edge-1")
+        await cloud.deploy("edge-1", {"camera": a_module(await cloud.images.publish({"main.py": COUNTS}))})
+        found = cloud.connection
+        async with (
+            edge(tmp_path, "edge-1", enrolment),
+            httpx.AsyncClient(base_url=found.portal_url, trust_env=False, follow_redirects=True) as browser,
+        ):
+            await running(cloud, CAMERA)
+            form = {"user": found.portal_username, "password": found.portal_password.reveal()}
+            await browser.post("/login", data=form)
+            texts = await events(browser, "/devices/edge-1/modules/camera/log", 5)
+            (unknown,) = await events(browser, "/devices/edge-1/modules/nobody/log?lang=ja", 1)
+    assert all(name == "text" for name, _ in texts)
+    lines = "".join(str(text) for _, text in texts).splitlines()
+    assert [int(line.split()[-1]) for line in lines] == list(range(len(lines)))
+    assert (unknown[0], "nobody" in unknown[1][0], "camera" in unknown[1][1]) == ("problem", True, True)
+
+
+async def events(browser: httpx.AsyncClient, path: str, count: int) -> list[tuple[str, Any]]:
+    """The first server-sent events: name and JSON."""
+    found: list[tuple[str, Any]] = []
+    name = ""
+    async with asyncio.timeout(30), browser.stream("GET", path) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                found.append((name, json.loads(line.removeprefix("data: "))))
+                if len(found) == count:
+                    break
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from hotori.cloud.main import CloudConfig, run_cloud
+from hotori.cloud.main import CloudConfig, PortalFactory, run_cloud
 from hotori.edge.enrolment import EnrolmentFile
 from hotori.model.connection_string import IdentityConnection, ServiceConnection
 from hotori.model.identity import Identity
@@ -95,11 +95,13 @@ async def no_portal(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def whole_cloud(folder: Path, address: str) -> AsyncIterator[WholeCloud]:
+async def whole_cloud(
+    folder: Path, address: str, portal: PortalFactory = lambda _: no_portal
+) -> AsyncIterator[WholeCloud]:
     """Run a cloud in FOLDER/cloud; again on the same folder, it is the same cloud."""
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     config = CloudConfig(folder / "cloud", address, address)
-    running = asyncio.create_task(run_cloud(config, stop, lambda _: no_portal, ready.set_result))
+    running = asyncio.create_task(run_cloud(config, stop, portal, ready.set_result))
     await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         running.result()

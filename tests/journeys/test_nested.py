@@ -74,6 +74,11 @@ def test_the_lowest_modules_messages_twin_and_methods_go_through_all_levels(hous
     assert answer == {"status": 200, "payload": {"echo": {"n": 1}, "parent": house.row.below["middle"]}}
     (ping,) = house.hotori("invoke", "bottom/$edgeAgent", "ping")
     assert ping["status"] == 200
+    script = r'echo "{\"deep\": $((6*7))}"'
+    shell = house.row.hotori(
+        "cloud", "shell", "--cloud", house.folder / "cloud", "bottom", "sender", "--", "sh", "-c", script
+    )
+    assert shell == [{"deep": 42}]
     house.hotori("twin", "bottom/sender", "--desired", '{"interval": 2}')
     house.until(lambda: house.hotori("twin", "bottom/sender")[0]["properties"]["reported"].get("interval") == 2)
     report = house.hotori("twin", "bottom/$edgeAgent")[0]["properties"]["reported"]

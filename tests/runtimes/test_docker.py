@@ -30,10 +30,11 @@ from hotori.runtimes.engine import Engine
 from hotori.runtimes.engine_shelf import EngineShelf
 from hotori.runtimes.image_shelf import bytes_needed
 from hotori.runtimes.module_runtime import Health, ModuleLaunch, ModuleObservation, ModuleState
+from hotori.runtimes.shell import ShellRequest
 from hotori.testing.engines import TestEngine, dockerd
 from hotori.testing.registry_server import TinyImages, registry_server
 from hotori.testing.runtime_suite import WAITS, RuntimeSuite, observed, until_logged, until_state
-from hotori.testing.shell_suite import ShellSuite
+from hotori.testing.shell_suite import ShellSuite, a_number, gone, heard
 from tests.engine_fixtures import PORT, remove_all
 
 pytestmark = pytest.mark.xdist_group("engines")
@@ -119,6 +120,20 @@ class EngineSuite(ShellSuite, RuntimeSuite):
         sizes = [each.stat().st_size for each in path.parent.glob(f"{path.name}*")]
         assert max(sizes) < 10_100_000
         assert sum(sizes) < 30_200_000
+
+    async def test_an_agent_that_may_not_signal_what_ran_in_a_shell_ends_it_from_inside(
+        self, runtime: DockerRuntime, images: TinyImages, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def forbidden(pid: int, number: int) -> None:
+            raise PermissionError(pid)
+
+        number = a_number()
+        async with self.opened(runtime, images, ShellRequest(("sh", "-c", f"echo ready; sleep {number}"))) as shell:
+            await heard(shell, until=b"ready")
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "kill", forbidden)
+                await shell.close()
+            assert await gone(number)
 
     async def test_images_are_listed_and_removed_unless_they_are_used(
         self, runtime: DockerRuntime, images: TinyImages

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiodocker.exceptions import DockerError
 from aiodocker.execs import Exec
 from aiodocker.stream import Stream
@@ -61,7 +63,10 @@ class EngineShell:
         return shell
 
     async def read(self) -> tuple[Channel, bytes]:
-        message = await self._stream.read_out()
+        try:
+            message = await self._stream.read_out()
+        except (aiohttp.ClientError, OSError):
+            message = None  # the engine has gone: `wait` tells
         if message is None:
             return Channel.OUTPUT, b""
         if self._silent and _FAILED.match(message.data):
@@ -73,7 +78,7 @@ class EngineShell:
         try:
             await self._stream.write_in(text)
         except (RuntimeError, AssertionError, ConnectionError):
-            return  # the program has ended
+            return  # the program has ended: the library asserts that there is a connection
 
     async def write_end(self) -> None:
         if self._request.terminal:
@@ -142,8 +147,9 @@ class EngineShell:
             await self._run_inside(["kill", "-KILL", *inside])
 
     async def _run_inside(self, command: list[str]) -> None:
-        made = await self._engine.post(f"containers/{self._container}/exec", {"Cmd": command})
-        await self._engine.post(f"exec/{made['Id']}/start", {"Detach": True})
+        with suppress(EngineRefusedError):  # the container has just ended, or has no such program
+            made = await self._engine.post(f"containers/{self._container}/exec", {"Cmd": command})
+            await self._engine.post(f"exec/{made['Id']}/start", {"Detach": True})
 
     def _missing(self, words: str) -> Problem:
         return Problem(SHELL_PROGRAM_MISSING, words, module=self._module, program=self._request.command[0])
