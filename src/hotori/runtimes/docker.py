@@ -52,6 +52,8 @@ _GRACE = 10.0
 _EXIT_CODES = {MODULE_PROGRAM_MISSING: 127, MODULE_PROGRAM_NOT_EXECUTABLE: 126}
 _NOT_STARTED = 128
 _ENDED_LOOK = 2.0
+_LAST_WORDS = 0.15
+"""Seconds that a container's last lines take to come; a restart takes longer."""
 
 
 def _unknown_owner(address: str, port: int) -> str:
@@ -235,20 +237,35 @@ class DockerRuntime:
         if since:
             query["since"] = f"{since:.6f}"
         async with self._engine.stream("GET", f"containers/{identifier}/logs", query=query) as answer:
-            ending = asyncio.create_task(self._end_with(identifier, answer)) if follow else None
+            endings = await self._endings(identifier, answer) if follow else []
             try:
                 async for piece in frames(answer, terminal=terminal):
                     yield piece
             finally:
-                if ending is not None:
+                for ending in endings:
                     ending.cancel()
 
+    async def _endings(self, identifier: str, answer: aiohttp.ClientResponse) -> list[asyncio.Task[None]]:
+        """What ends a log that is followed once its container has."""
+        ways = [self._end_with(identifier, answer)]
+        if (await self._engine.identity()).podman:
+            ways.append(self._end_at_death(identifier, answer))
+        return [asyncio.create_task(way) for way in ways]
+
     async def _end_with(self, identifier: str, answer: aiohttp.ClientResponse) -> None:
-        """End a log that is followed once its container has: podman on a busy machine forgets to now and then."""
+        """Podman on a busy machine forgets to end it now and then."""
         while (document := await self._inspect(identifier)) and document["State"].get("Running"):  # noqa: ASYNC110
             await asyncio.sleep(_ENDED_LOOK)
         await asyncio.sleep(_ENDED_LOOK)
         answer.content.feed_eof()
+
+    async def _end_at_death(self, identifier: str, answer: aiohttp.ClientResponse) -> None:
+        """Podman looks now and then whether the container runs: one that was started anew meanwhile is followed on."""
+        async for event in engine_events(self._engine, self._settings.owner):
+            if event.container == identifier and event.action in ("die", "died"):
+                await asyncio.sleep(_LAST_WORDS)
+                answer.content.feed_eof()
+                return
 
     async def _make_up(self, document: Any) -> None:
         self._podman.check_health(document)

@@ -15,6 +15,7 @@ from aiodocker.stream import Stream
 
 from hotori.problems import Problem
 from hotori.problems.streams import SHELL_PROGRAM_MISSING
+from hotori.runtimes.container_state import in_container
 from hotori.runtimes.engine import Engine, EngineRefusedError
 from hotori.runtimes.process_tree import end_session, session_members
 from hotori.runtimes.shell import Channel, ShellRequest
@@ -24,7 +25,7 @@ _NOT_STARTED = (126, 127)
 _SETTLE = 0.05
 _LOOKS = 40
 _MISSING = re.compile(r"executable file .* not found|no such file or directory|permission denied|not found in \$PATH")
-_FAILED = re.compile(rb"^(?:OCI runtime|unable to start|runc|crun|exec failed|executable file|Error: )", re.IGNORECASE)
+_FAILED = re.compile(rb"(?:Error: )?(?:OCI runtime|runc|crun)\b.*exec", re.IGNORECASE)
 
 
 class EngineShell:
@@ -98,12 +99,7 @@ class EngineShell:
             return  # it has ended, or was not begun yet: a size is worth nothing then
 
     async def wait(self) -> int:
-        """Raises `shell-program-missing` where it never began."""
-        state = await self._ended()
-        code = int(state.get("ExitCode") or 0)
-        if self._silent and code in _NOT_STARTED:
-            raise self._missing(f"exit code {code}")
-        return code
+        return int((await self._ended()).get("ExitCode") or 0)
 
     async def close(self) -> None:
         if self._closed:
@@ -111,8 +107,9 @@ class EngineShell:
         self._closed = True
         try:
             state = await self._inspect()
-            if state and (state.get("Running") or session_members(int(state.get("Pid") or -1))):
-                await self._end(int(state.get("Pid") or 0))
+            pid = int(state.get("Pid") or 0) if state else 0
+            if pid and self._engine.local and (state.get("Running") or await asyncio.to_thread(self._left, pid)):
+                await self._end(pid)
         finally:
             await self._stream.close()
 
@@ -139,8 +136,13 @@ class EngineShell:
         except EngineRefusedError:
             return None
 
+    def _left(self, pid: int) -> bool:
+        """Whether a program that has ended left something in its session; the number may be another's by now."""
+        members = session_members(pid)
+        return bool(members) and all(in_container(member, self._container) for member in members)
+
     async def _end(self, pid: int) -> None:
-        if not pid or not self._engine.local or await end_session(pid):
+        if await end_session(pid):
             return
         inside = [number for member in session_members(pid) if (number := _number_inside(member))]
         if inside:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from hotori.model.platform import Platform
 from hotori.problems import Problem
@@ -36,6 +37,14 @@ _NOT_FOUND, _NOT_STARTED = 127, 126
 _NOT_FOUND_KINDS = (MODULE_PROGRAM_MISSING,)
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _log = logging.getLogger(__name__)
+
+
+class _Start(NamedTuple):
+    """A run by its number, when it began (Unix seconds), and where its words begin in the log."""
+
+    run: int
+    time: float
+    place: int
 
 
 class ProcessModule:
@@ -64,7 +73,8 @@ class ProcessModule:
         self._writing = asyncio.Lock()
         self._stopping = False
         self._pid = 0
-        self._starts: deque[tuple[float, int]] = deque(maxlen=_STARTS)
+        self._run = 0
+        self._starts: deque[_Start] = deque(maxlen=_STARTS)
         self._watch: asyncio.Task[None] | None = None
 
     async def recover(self) -> None:
@@ -87,7 +97,8 @@ class ProcessModule:
                 # It has ended, but the last of it may still be on its way to the disk.
                 await self._watch
             try:
-                self._starts.append((self._clock(), self._log.end))
+                self._run += 1
+                self._starts.append(_Start(self._run, self._clock(), self._log.end))
                 with disk_problems(self._folder):
                     command = await asyncio.to_thread(self._command, self.record.argv)
                 process, output = await self._spawn(command)
@@ -129,7 +140,9 @@ class ProcessModule:
 
     async def follow(self, tail: int | None, since: float) -> AsyncIterator[bytes]:
         """The log on disk is what waits for a slow reader."""
-        place = next((place for began, place in self._starts if began >= since), self._log.end) if since else 0
+        run, place = self._run, 0
+        if since:
+            place = next((start.place for start in self._starts if start.time >= since), self._log.end)
         if tail is not None:
             place = max(place, self._log.end - len(self._log.read(tail)))
         news = asyncio.Event()
@@ -137,16 +150,23 @@ class ProcessModule:
         try:
             while True:
                 news.clear()
-                running = self.record.state is ModuleState.RUNNING
-                piece, place = self._log.read_from(place, _PIECE)
+                ended, place = self._end_of(run), max(place, self._log.begin)
+                most = _PIECE if ended is None else min(_PIECE, ended - place)
+                piece, place = self._log.read_from(place, most) if most > 0 else (b"", place)
                 if piece:
                     yield piece
-                elif running:
+                elif ended is None:
                     await news.wait()
                 else:
                     return
         finally:
             self._followers.discard(news)
+
+    def _end_of(self, run: int) -> int | None:
+        """Where a run's words end in the log; None while it may write more."""
+        if self._run > run:
+            return next(start.place for start in self._starts if start.run > run)
+        return None if self.record.state is ModuleState.RUNNING else self._log.end
 
     async def shell(self, request: ShellRequest) -> ProcessShell:
         """Start a program as the module's own is started; it ends with the module at the latest."""

@@ -97,7 +97,8 @@ class ProcessShell:
 
     async def end(self) -> None:
         """End its processes; whoever reads is told so, and closes it."""
-        await end_session(self.pid)
+        if self._process.returncode is None:  # later its number may be that of another
+            await end_session(self.pid)
         await asyncio.shield(self._ending)
 
     async def close(self) -> None:

@@ -76,6 +76,11 @@ class RotatedLog:
         return (path.read_bytes() for path in self._files() if path.exists())
 
     @property
+    def begin(self) -> int:
+        """The place of the first byte that is kept."""
+        return self._gone
+
+    @property
     def end(self) -> int:
         """The place after the last byte. Places count the bytes since this log was opened and what was there then."""
         return self._gone + sum(size for _, size in self._sizes())

@@ -213,6 +213,20 @@ class RuntimeSuite:
                     await runtime.stop("tiny")
         assert heard == b"began\nready\n"
 
+    async def test_a_log_that_is_followed_ends_with_a_run_however_soon_the_next_one_begins(
+        self, runtime: ModuleRuntime, images: TinyImages
+    ) -> None:
+        await self.launch(runtime, await images.script("echo began\n" + WAITS))
+        await until_logged(runtime, "tiny", b"ready\n")
+        heard = b""
+        async with asyncio.timeout(PATIENCE):
+            async for piece in runtime.follow("tiny"):
+                heard += piece
+                if heard.endswith(b"ready\n"):
+                    await runtime.stop("tiny")
+                    await runtime.start("tiny")
+        assert heard == b"began\nready\n"
+
     async def test_a_log_waits_for_whoever_follows_it_slowly(self, runtime: ModuleRuntime, images: TinyImages) -> None:
         lines = "i=0; while [ $i -lt 6000 ]; do echo $i; i=$((i+1)); done\n"
         await self.launch(runtime, await images.script("sleep 1\n" + lines))

@@ -130,6 +130,16 @@ class ShellSuite:
         assert await gone(second)
         assert (await runtime.observe())[0].state == "running"
 
+    async def test_what_a_program_left_behind_goes_when_its_shell_is_closed(
+        self, runtime: Looked, images: TinyImages
+    ) -> None:
+        number = a_number()
+        request = ShellRequest(("sh", "-c", f"sleep {number} >/dev/null 2>&1 </dev/null & sleep 0.3"), terminal=False)
+        async with self.opened(runtime, images, request) as shell:
+            await heard(shell)
+            assert await shell.wait() == 0
+        assert await gone(number)
+
     async def test_a_shell_ends_with_its_module(self, runtime: Looked, images: TinyImages) -> None:
         number = a_number()
         async with self.opened(runtime, images, ShellRequest(("sh", "-c", f"echo ready; sleep {number}"))) as shell:
@@ -156,10 +166,11 @@ class ShellSuite:
     async def test_a_program_that_fails_by_itself_is_no_missing_program(
         self, runtime: Looked, images: TinyImages
     ) -> None:
-        request = ShellRequest(("sh", "-c", "echo tried; exit 127"), terminal=False)
-        async with self.opened(runtime, images, request) as shell:
-            assert (await heard(shell))[0] == b"tried\n"
-            assert await shell.wait() == 127
+        for words in ("echo Error: tried; ", ""):
+            request = ShellRequest(("sh", "-c", f"{words}exit 127"), terminal=False)
+            async with self.opened(runtime, images, request) as shell:
+                assert (await heard(shell))[0] == (b"Error: tried\n" if words else b"")
+                assert await shell.wait() == 127
 
     async def test_a_module_that_does_not_run_has_no_shells(self, runtime: Looked, images: TinyImages) -> None:
         await self.launch(runtime, await images.script(WAITS), start=False)
