@@ -29,7 +29,7 @@ from hotori.testing.engines import TestEngine
 from hotori.testing.registry_server import TinyImages, write_files
 from hotori.testing.runtime_suite import WAITS
 from hotori.testing.shell_suite import a_number, gone
-from tests.edge.test_streams import CAMERA, Site, a_caller, everything, heard, running
+from tests.edge.stream_site import CAMERA, Site, a_caller, everything, heard, running
 from tests.edge.test_with_cloud import a_module, call_agent
 from tests.edge.whole_cloud import WholeCloud, whole_cloud
 from tests.engine_fixtures import remove_all

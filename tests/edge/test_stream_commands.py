@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hotori.testing.runtime_suite import processes
 from hotori.testing.shell_suite import a_number, gone
-from tests.edge.test_streams import COUNTS, Site, a_site
+from tests.edge.stream_site import COUNTS, Site, a_site
 
 
 @asynccontextmanager

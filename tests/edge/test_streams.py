@@ -4,166 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
 
-from hotori.edge.device import EdgeRules
-from hotori.edge.enrolment import EnrolmentFile, ParentEdge
-from hotori.edge.main import EdgeConfig, run_edge
+from hotori.edge.enrolment import ParentEdge
 from hotori.edge.streams.device_streams import StreamRules
 from hotori.edge.streams.way_up import WayUp
-from hotori.model.connection_string import IdentityConnection, ServiceConnection
 from hotori.model.identity import EDGE_AGENT, Identity
-from hotori.model.json import JsonObject
-from hotori.model.sas import sign
 from hotori.net.tls import client_context
 from hotori.portal.app import portal_app
 from hotori.problems import Language, Problem
-from hotori.reconcile.restart import RestartRules
-from hotori.sdk.connection_file import HubAddress
-from hotori.sdk.service import ServiceClient
-from hotori.sdk.stream import StreamConnection
 from hotori.sdk.stream_client import ModuleStream
 from hotori.sdk.stream_frames import FrameKind
 from hotori.testing.addresses import loopback_address
-from hotori.testing.cloud_hub import CloudHub
 from hotori.testing.runtime_suite import processes
 from hotori.testing.shell_suite import a_number, gone
+from tests.edge.stream_site import (
+    CAMERA,
+    COUNTS,
+    Site,
+    a_caller,
+    a_child,
+    a_site,
+    edge,
+    eventually,
+    everything,
+    heard,
+    refusal,
+    running,
+    why_ended,
+)
 from tests.edge.test_with_cloud import a_module
-from tests.edge.whole_cloud import WholeCloud, whole_cloud
-
-T = TypeVar("T")
-CAMERA = Identity("edge-1", "camera")
-COUNTS = """\
-import sys, time
-number = 0
-while True:
-    print(f"<{6 - number % 2}> line {number}", flush=True)
-    number += 1
-    time.sleep(0.05)
-"""
-
-
-@asynccontextmanager
-async def edge(
-    folder: Path,
-    name: str,
-    enrolment: EnrolmentFile,
-    *,
-    streams: StreamRules | None = None,
-    parent: ParentEdge | None = None,
-    address: str | None = None,
-) -> AsyncIterator[HubAddress]:
-    """Run a device in FOLDER/NAME."""
-    stop = asyncio.Event()
-    ready: asyncio.Future[HubAddress] = asyncio.get_running_loop().create_future()
-    rules = EdgeRules(restart=RestartRules(unit=0.2), look=0.2, streams=streams or StreamRules())
-    address = address or loopback_address()
-    config = EdgeConfig(folder / name, enrolment, address, address, https_port=0, rules=rules, parent=parent)
-    running = asyncio.create_task(run_edge(config, stop, lambda _, hub: ready.set_result(hub)))
-    await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        running.result()
-    try:
-        yield ready.result()
-    finally:
-        stop.set()
-        await running
-
-
-@dataclass
-class Site:
-    """A cloud with a device that runs the module `camera`, and a caller with all rights."""
-
-    cloud: WholeCloud
-    caller: ServiceClient
-
-    @property
-    def hub(self) -> HubAddress:
-        return self.cloud.connection.hub
-
-    async def follow(self, module: Identity = CAMERA, **chosen: Any) -> ModuleStream:
-        return await ModuleStream.follow(
-            self.caller, self.hub, client_context(self.cloud.connection.ca), module, chosen
-        )
-
-    async def shell(self, *command: str, module: Identity = CAMERA, **wanted: Any) -> ModuleStream:
-        document: JsonObject = {"command": list(command), **wanted}
-        return await ModuleStream.shell(
-            self.caller, self.hub, client_context(self.cloud.connection.ca), module, document
-        )
-
-    async def problem(self, opening: Awaitable[ModuleStream]) -> Problem:
-        """Why a stream cannot be had."""
-        with pytest.raises(Problem) as caught:
-            async with await opening as stream:
-                await everything(stream)
-        return caught.value
-
-
-@asynccontextmanager
-async def a_caller(cloud: WholeCloud, policy: ServiceConnection | None = None) -> AsyncIterator[ServiceClient]:
-    service = policy or ServiceConnection.parse(cloud.connection.service.reveal())
-    async with ServiceClient(service, cloud.connection.ca) as client:
-        yield client
-
-
-@asynccontextmanager
-async def a_site(
-    folder: Path, script: str = COUNTS, *, streams: StreamRules | None = None, deployed: bool = True
-) -> AsyncIterator[Site]:
-    async with whole_cloud(folder, loopback_address()) as cloud, a_caller(cloud) as caller:
-        enrolment = await cloud.enrol("edge-1")
-        if deployed:
-            await cloud.deploy("edge-1", {"camera": a_module(await cloud.images.publish({"main.py": script}))})
-        async with edge(folder, "edge-1", enrolment, streams=streams):
-            if deployed:
-                await running(cloud, CAMERA)
-            yield Site(cloud, caller)
-
-
-async def running(cloud: WholeCloud, module: Identity) -> None:
-    await cloud.reported(
-        f"{module.device}/modules/{EDGE_AGENT}",
-        lambda values: values.get("modules", {}).get(module.module, {}).get("runtimeStatus") == "running",
-    )
-
-
-async def everything(stream: ModuleStream) -> tuple[bytes, bytes, int]:
-    """What a shell wrote on both outputs, and its exit status."""
-    out, errors, status = b"", b"", -1
-    async with asyncio.timeout(30):
-        async for frame in stream.frames():
-            match frame.kind:
-                case FrameKind.DATA:
-                    out += frame.payload
-                case FrameKind.ERRORS:
-                    errors += frame.payload
-                case FrameKind.EXIT:
-                    status = int(str(frame.document()["status"]))
-    return out, errors, status
-
-
-async def heard(stream: ModuleStream, fits: Callable[[bytes, list[Any]], bool]) -> tuple[bytes, list[Any]]:
-    """What a log has said, and what was told of its module, once it fits."""
-    text, notes = b"", []
-    async with asyncio.timeout(30):
-        async for frame in stream.frames():
-            if frame.kind is FrameKind.DATA:
-                text += frame.payload
-            else:
-                notes.append(frame.document())
-            if fits(text, notes):
-                break
-    return text, notes
+from tests.edge.whole_cloud import whole_cloud
 
 
 async def test_a_log_is_followed_as_it_is_written_from_its_last_lines_on(tmp_path: Path) -> None:
@@ -257,26 +134,6 @@ async def test_what_runs_in_a_shell_ends_when_its_caller_goes_or_its_device_or_i
             assert await gone(numbers[3])
 
 
-async def why_ended(stream: ModuleStream) -> Problem:
-    """The problem with which a stream ends that was open."""
-    async with stream:
-        with pytest.raises(Problem) as caught:
-            await everything(stream)
-    return caught.value
-
-
-async def eventually(opening: Callable[[], Awaitable[T]]) -> T:
-    """A device that has just started, or was let in again, takes a moment."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                return await opening()
-            except Problem as problem:
-                if problem.code not in ("device-offline", "module-not-running"):
-                    raise
-                await asyncio.sleep(0.2)
-
-
 async def test_what_nobody_takes_makes_the_program_wait_and_fills_no_memory(tmp_path: Path) -> None:
     script = "import os\nwith open('written', 'w') as note:\n"
     script += "    for number in range(2000):\n"
@@ -318,14 +175,6 @@ async def until_free(site: Site) -> ModuleStream:
                 if problem.code != "streams-full":
                     raise
                 await asyncio.sleep(0.05)
-
-
-async def test_a_device_may_refuse_shells_and_still_show_its_logs(tmp_path: Path) -> None:
-    async with a_site(tmp_path, streams=StreamRules(shells=False)) as site:
-        refused = await site.problem(site.shell())
-        async with await site.follow() as stream:
-            await heard(stream, lambda text, _: b"line" in text)
-    assert (refused.code, "shell = false" in refused.cause(Language.JA)) == ("shell-refused", True)
 
 
 async def test_a_shell_in_which_nothing_moves_is_ended_and_a_quiet_log_is_not(tmp_path: Path) -> None:
@@ -377,138 +226,6 @@ async def test_a_program_that_the_module_does_not_have_is_named(tmp_path: Path) 
     assert missing.evidence
 
 
-async def test_a_right_is_needed_and_that_to_a_shell_is_one_of_its_own(tmp_path: Path) -> None:
-    async with a_cloud_hub(tmp_path) as (hub, camera):
-        codes = {}
-        for policy in ("registryReadWrite", "service", "device", "shell"):
-            async with hub.client(policy) as caller:
-                for kind in ("logs", "shell"):
-                    with pytest.raises(Problem) as caught:
-                        await caller.ask("POST", f"/devices/{camera.device}/modules/{camera.module}/{kind}", {})
-                    codes[policy, kind] = caught.value.code
-    allowed = {("service", "logs"), ("shell", "logs"), ("shell", "shell")}
-    assert codes == {pair: "device-offline" if pair in allowed else "right-missing" for pair in codes}
-
-
-@asynccontextmanager
-async def a_cloud_hub(folder: Path) -> AsyncIterator[tuple[CloudHub, Identity]]:
-    """A cloud's hub with an edge device that is not there."""
-    async with CloudHub(folder, loopback_address()) as hub, hub.client() as caller:
-        await caller.add_device("edge-1", edge=True)
-        yield hub, Identity("edge-1", "camera")
-
-
-async def test_a_device_that_knows_no_streams_is_named(tmp_path: Path) -> None:
-    async with a_cloud_hub(tmp_path) as (hub, _), hub.client() as caller:
-
-        async def old(name: str, payload: Any) -> tuple[int, Any]:
-            return 400, {"message": f"{name} is not a method of the agent"}
-
-        async with an_agent(hub, old):
-            with pytest.raises(Problem) as caught:
-                await eventually(lambda: caller.ask("POST", "/devices/edge-1/modules/camera/logs", {}))
-    assert (caught.value.code, "400" in caught.value.cause(Language.JA)) == ("stream-unsupported", True)
-
-
-async def test_a_ticket_opens_one_end_once_and_only_for_whom_it_was_made(tmp_path: Path) -> None:
-    async with a_site(tmp_path) as site:
-        context = client_context(site.cloud.connection.ca)
-
-        async def dial(hello: JsonObject) -> StreamConnection:
-            return await StreamConnection.dial(site.hub, context, hello)
-
-        opened = await site.caller.ask("POST", "/devices/edge-1/modules/camera/logs", {})
-        connection = await dial({"ticket": opened["ticket"]})
-        assert (await connection.read()).find(b"line") > 0
-        refused = [await refusal(dial({"ticket": ticket})) for ticket in (opened["ticket"], "made up", None)]
-        await connection.close()
-
-    assert [problem.code for problem in refused] == ["stream-ticket-refused"] * 3
-    assert "30" in refused[0].cause(Language.JA)
-
-
-async def test_a_devices_ticket_is_worth_nothing_without_a_token_of_it_or_of_a_parent(tmp_path: Path) -> None:
-    async with a_cloud_hub(tmp_path) as (hub, _), hub.client() as caller:
-        await caller.add_device("edge-2", edge=True)
-        address = HubAddress(hub.address, 8883, hub.https_port)
-        found: list[str] = []
-
-        async def thief(name: str, payload: Any) -> tuple[int, Any]:
-            for device, signer in (("edge-1", "edge-2"), ("edge-2", "edge-2")):
-                key = (await hub.registry.get(Identity(signer))).primary
-                token = sign(f"{hub.address}/{Identity(device).path()}", key, int(hub.clock()) + 60)
-                hello = {"ticket": payload["ticket"], "device": device, "authorization": token}
-                context = client_context(hub.authority.certificate)
-                found.append((await refusal(StreamConnection.dial(address, context, hello))).code)
-            return 500, None
-
-        async with an_agent(hub, thief):
-            with pytest.raises(Problem):
-                await eventually(lambda: caller.ask("POST", "/devices/edge-1/modules/camera/shell", {}))
-    assert found == ["signature-wrong", "identity-elsewhere"]
-
-
-async def refusal(dialling: Awaitable[StreamConnection]) -> Problem:
-    with pytest.raises(Problem) as caught:
-        await dialling
-    return caught.value
-
-
-async def test_a_ticket_that_nobody_uses_is_void_after_its_time(tmp_path: Path) -> None:
-    async with a_cloud_hub(tmp_path) as (hub, _), hub.client() as caller:
-        hub.services.streams.ticket_seconds = 0.5
-        address, context = HubAddress(hub.address, 8883, hub.https_port), client_context(hub.authority.certificate)
-        device = IdentityConnection.parse(await hub.connection_string(Identity("edge-1")))
-        come: list[StreamConnection] = []
-
-        async def willing(name: str, payload: Any) -> tuple[int, Any]:
-            come.append(await WayUp(address, context, device, time.time).dial(payload["ticket"]))
-            return 200, None
-
-        async with an_agent(hub, willing):
-            opened = await eventually(lambda: caller.ask("POST", "/devices/edge-1/modules/camera/logs", {}))
-            async with asyncio.timeout(10):
-                assert await come[0].read() == b""
-            late = await refusal(StreamConnection.dial(address, context, {"ticket": opened["ticket"]}))
-            await come[0].close()
-    assert come[0].answer["order"]["by"] == "iothubowner"
-    assert (late.code, "0.5" in late.cause(Language.JA)) == ("stream-ticket-refused", True)
-
-
-@asynccontextmanager
-async def an_agent(hub: CloudHub, answer: Callable[[str, Any], Awaitable[tuple[int, Any]]]) -> AsyncIterator[None]:
-    """Something that answers for the agent of edge-1."""
-    agent = await hub.connection(Identity("edge-1", EDGE_AGENT))
-    agent.on_method(answer)
-    agent.start()
-    try:
-        await agent.wait_connected()
-        yield
-    finally:
-        await agent.close()
-
-
-async def test_every_shell_is_on_record_and_nothing_of_what_was_typed(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    async with a_site(tmp_path) as site:
-        async with await site.shell("sh", "-c", "read word; echo hunter2") as stream:
-            await stream.type(b"hunter2\n")
-            await everything(stream)
-        async with await site.follow() as stream:
-            await heard(stream, lambda text, _: bool(text))
-        opened, closed = await site.cloud.events(2)
-
-    kinds = [event["properties"]["opType"] for event in (opened, closed)]
-    assert kinds == ["openShell", "closeShell"]
-    assert opened["body"] == {"deviceId": "edge-1", "moduleId": "camera", "by": "iothubowner"}
-    assert closed["body"]["seconds"] >= 0
-    assert "iothubowner opened a shell in edge-1/camera" in caplog.text
-    assert "iothubowner opens a shell in camera" in caplog.text
-    assert "hunter2" not in caplog.text + str(opened) + str(closed)
-
-
 async def test_streams_of_a_device_behind_another_go_through_it(tmp_path: Path) -> None:
     parent_address, child_address = loopback_address(), loopback_address()
     async with whole_cloud(tmp_path, loopback_address()) as cloud, a_caller(cloud) as caller:
@@ -539,14 +256,6 @@ async def test_streams_of_a_device_behind_another_go_through_it(tmp_path: Path) 
     assert (piped[0], piped[2]) == (b"through the parent\n" * 20_000, 4)
     assert b"line" in text
     assert not_a_child.code == "identity-unknown"
-
-
-async def a_child(cloud: WholeCloud, caller: ServiceClient, parent: str) -> EnrolmentFile:
-    view = await caller.add_device("edge-1", edge=True, parent=parent)
-    hub = cloud.connection.hub
-    ca = await asyncio.to_thread(cloud.connection.ca.read_text)
-    connection = IdentityConnection.parse(view.connection_string.reveal())
-    return EnrolmentFile(connection, ca, hub, cloud.credential)
 
 
 async def test_the_portal_follows_the_log_of_a_real_module(tmp_path: Path) -> None:
