@@ -237,19 +237,25 @@ class DockerRuntime:
         if since:
             query["since"] = f"{since:.6f}"
         async with self._engine.stream("GET", f"containers/{identifier}/logs", query=query) as answer:
-            endings = await self._endings(identifier, answer) if follow else []
+            ended = asyncio.Event()
+            endings = await self._endings(identifier, answer, ended) if follow else []
             try:
                 async for piece in frames(answer, terminal=terminal):
                     yield piece
+            except aiohttp.ClientError:
+                if not ended.is_set():
+                    raise
             finally:
                 for ending in endings:
                     ending.cancel()
 
-    async def _endings(self, identifier: str, answer: aiohttp.ClientResponse) -> list[asyncio.Task[None]]:
+    async def _endings(
+        self, identifier: str, answer: aiohttp.ClientResponse, ended: asyncio.Event
+    ) -> list[asyncio.Task[None]]:
         """What ends a log that is followed once its container has."""
         ways = [self._end_with(identifier, answer)]
         if (await self._engine.identity()).podman:
-            ways.append(self._end_at_death(identifier, answer))
+            ways.append(self._end_at_death(identifier, answer, ended))
         return [asyncio.create_task(way) for way in ways]
 
     async def _end_with(self, identifier: str, answer: aiohttp.ClientResponse) -> None:
@@ -259,11 +265,14 @@ class DockerRuntime:
         await asyncio.sleep(_ENDED_LOOK)
         answer.content.feed_eof()
 
-    async def _end_at_death(self, identifier: str, answer: aiohttp.ClientResponse) -> None:
+    async def _end_at_death(self, identifier: str, answer: aiohttp.ClientResponse, ended: asyncio.Event) -> None:
         """Podman looks now and then whether the container runs: one that was started anew meanwhile is followed on."""
         async for event in engine_events(self._engine, self._settings.owner):
             if event.container == identifier and event.action in ("die", "died"):
                 await asyncio.sleep(_LAST_WORDS)
+                ended.set()
+                if answer.connection is not None and answer.connection.transport is not None:
+                    answer.connection.transport.pause_reading()  # what comes now is of the next run
                 answer.content.feed_eof()
                 return
 

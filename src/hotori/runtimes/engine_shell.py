@@ -37,6 +37,7 @@ class EngineShell:
     ) -> None:
         self._program, self._stream, self._engine = program, stream, engine
         self._container, self._module, self._request = container, module, request
+        self._pid = 0
         self._silent = True
         self._closed = False
 
@@ -61,6 +62,7 @@ class EngineShell:
             raise EngineRefusedError(error.status, str(error.message)) from error
         shell = cls(program, stream, engine, container, module, request)
         await shell.resize(request.columns, request.rows)
+        await shell._inspect()
         return shell
 
     async def read(self) -> tuple[Channel, bytes]:
@@ -106,9 +108,9 @@ class EngineShell:
             return
         self._closed = True
         try:
-            state = await self._inspect()
-            pid = int(state.get("Pid") or 0) if state else 0
-            if pid and self._engine.local and (state.get("Running") or await asyncio.to_thread(self._left, pid)):
+            state = await self._inspect() or {}
+            pid = self._pid if self._engine.local else 0
+            if pid and (state.get("Running") or await asyncio.to_thread(self._left, pid)):
                 await self._end(pid)
         finally:
             await self._stream.close()
@@ -132,9 +134,12 @@ class EngineShell:
     async def _inspect(self) -> Any:
         """None where the engine has forgotten it, as with a container that was removed."""
         try:
-            return await self._engine.get(f"exec/{self._program.id}/json")
+            state = await self._engine.get(f"exec/{self._program.id}/json")
         except EngineRefusedError:
             return None
+        # Podman does not tell it any more once the program has ended.
+        self._pid = int(state.get("Pid") or 0) or self._pid
+        return state
 
     def _left(self, pid: int) -> bool:
         """Whether a program that has ended left something in its session; the number may be another's by now."""
