@@ -162,6 +162,7 @@ async def test_every_shell_is_on_record_and_nothing_of_what_was_typed(
     assert kinds == ["openShell", "closeShell"]
     assert opened["body"] == {"deviceId": "edge-1", "moduleId": "camera", "by": "iothubowner"}
     assert closed["body"]["seconds"] >= 0
+    assert (opened["deviceId"], opened["moduleId"]) == (None, None)
     assert "iothubowner opened a shell in edge-1/camera" in caplog.text
     assert "iothubowner opens a shell in camera" in caplog.text
     assert "hunter2" not in caplog.text + str(opened) + str(closed)

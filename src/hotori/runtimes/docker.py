@@ -36,7 +36,7 @@ from hotori.runtimes.container_spec import MODULE, OWNER, SPEC, ContainerHost, C
 from hotori.runtimes.container_state import held_images, in_container, observation, usage
 from hotori.runtimes.engine import Engine, EngineRefusedError
 from hotori.runtimes.engine_events import engine_events
-from hotori.runtimes.engine_logs import frames
+from hotori.runtimes.engine_logs import cut_short, frames
 from hotori.runtimes.engine_network import check_network, ensure_network
 from hotori.runtimes.engine_notes import EngineNotes
 from hotori.runtimes.engine_options import check_options
@@ -237,25 +237,19 @@ class DockerRuntime:
         if since:
             query["since"] = f"{since:.6f}"
         async with self._engine.stream("GET", f"containers/{identifier}/logs", query=query) as answer:
-            ended = asyncio.Event()
-            endings = await self._endings(identifier, answer, ended) if follow else []
+            endings = await self._endings(identifier, answer) if follow else []
             try:
                 async for piece in frames(answer, terminal=terminal):
                     yield piece
-            except aiohttp.ClientError:
-                if not ended.is_set():
-                    raise
             finally:
                 for ending in endings:
                     ending.cancel()
 
-    async def _endings(
-        self, identifier: str, answer: aiohttp.ClientResponse, ended: asyncio.Event
-    ) -> list[asyncio.Task[None]]:
+    async def _endings(self, identifier: str, answer: aiohttp.ClientResponse) -> list[asyncio.Task[None]]:
         """What ends a log that is followed once its container has."""
         ways = [self._end_with(identifier, answer)]
         if (await self._engine.identity()).podman:
-            ways.append(self._end_at_death(identifier, answer, ended))
+            ways.append(self._end_at_death(identifier, answer))
         return [asyncio.create_task(way) for way in ways]
 
     async def _end_with(self, identifier: str, answer: aiohttp.ClientResponse) -> None:
@@ -263,17 +257,14 @@ class DockerRuntime:
         while (document := await self._inspect(identifier)) and document["State"].get("Running"):  # noqa: ASYNC110
             await asyncio.sleep(_ENDED_LOOK)
         await asyncio.sleep(_ENDED_LOOK)
-        answer.content.feed_eof()
+        cut_short(answer)
 
-    async def _end_at_death(self, identifier: str, answer: aiohttp.ClientResponse, ended: asyncio.Event) -> None:
+    async def _end_at_death(self, identifier: str, answer: aiohttp.ClientResponse) -> None:
         """Podman looks now and then whether the container runs: one that was started anew meanwhile is followed on."""
         async for event in engine_events(self._engine, self._settings.owner):
             if event.container == identifier and event.action in ("die", "died"):
                 await asyncio.sleep(_LAST_WORDS)
-                ended.set()
-                if answer.connection is not None and answer.connection.transport is not None:
-                    answer.connection.transport.pause_reading()  # what comes now is of the next run
-                answer.content.feed_eof()
+                cut_short(answer)
                 return
 
     async def _make_up(self, document: Any) -> None:

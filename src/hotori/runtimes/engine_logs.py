@@ -21,6 +21,13 @@ async def frames(answer: aiohttp.ClientResponse, *, terminal: bool) -> AsyncIter
         yield await _exactly(answer, length)
 
 
+def cut_short(answer: aiohttp.ClientResponse) -> None:
+    """Let the answer end with what has come, and its connection with it: what else comes is nobody's answer."""
+    if answer.connection is not None and answer.connection.protocol is not None:
+        answer.connection.protocol.force_close()
+    answer.content.feed_eof()
+
+
 async def _exactly(answer: aiohttp.ClientResponse, count: int) -> bytes:
     """As many bytes, fewer at the end."""
     pieces, left = [], count

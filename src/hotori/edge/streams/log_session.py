@@ -69,6 +69,9 @@ class LogSession:
             while piece := await pieces.take():
                 await self._send(connection, sieve.feed(piece))
             await self._send(connection, sieve.rest())
+        except Problem as problem:
+            if problem.kind is not MODULE_UNKNOWN:  # it is just being replaced, or was removed: `_next` finds out
+                raise
         finally:
             await pieces.close()
 

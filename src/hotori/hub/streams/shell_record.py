@@ -11,7 +11,6 @@ from hotori.hub.hub_events import SOURCE
 from hotori.hub.moment import written_time
 from hotori.hub.promise import Answer, when_settled
 from hotori.hub.streams.order import StreamOrder
-from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.message import Message
 
@@ -48,8 +47,8 @@ class ShellRecord:
             "operationTimestamp": written_time(now),
         }
         system = {"ct": "application/json", "ce": "utf-8", SOURCE: SHELL_EVENTS}
-        sender = Identity(order.device, order.module)
-        message = Message(msgspec.json.encode(body), properties, system, sender, None, now)
+        # Nobody's message: who reads those of a device or module is not to take it for one.
+        message = Message(msgspec.json.encode(body), properties, system, None, None, now)
         when_settled(self._hub.intake.enter(message), _stored)
 
 
