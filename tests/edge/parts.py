@@ -11,16 +11,21 @@ from hotori.edge.agent_memory import MemoryStore
 from hotori.edge.deployment import DeploymentStore
 from hotori.edge.module_environment import Surroundings
 from hotori.edge.scope import ScopeDirectory, ScopeRules
+from hotori.edge.streams.device_streams import DeviceStreams, StreamRules
+from hotori.edge.streams.way_up import WayUp
 from hotori.edge.watched_runtime import CallLimits
 from hotori.edge.workload import WorkloadSources
 from hotori.edge.workload_sockets import WorkloadSockets, socket_folder
 from hotori.hub.auth_chain import AuthChain
 from hotori.hub.registration import own_scope
+from hotori.model.connection_string import IdentityConnection
 from hotori.model.identity import EDGE_AGENT, EDGE_HUB, Identity
 from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
+from hotori.net.tls import client_context
 from hotori.reconcile.image_policy import ImageRules
 from hotori.reconcile.restart import RestartRules
+from hotori.sdk.connection_file import HubAddress
 from hotori.store.memory import MemoryRecords
 from hotori.store.records import Records
 from hotori.testing.small_hub import key_for
@@ -198,6 +203,15 @@ class Device:
     async def _key_of(self, module: str) -> Secret | None:
         found = self.scope.known(Identity(DEVICE.device, module))
         return found.primary if found else None
+
+
+def streams_of(device: Device) -> DeviceStreams:
+    """With a way up that leads nowhere."""
+    connection = IdentityConnection("hub.example.net", DEVICE, KEY)
+    way = WayUp(HubAddress("127.0.0.1", 1, 1), client_context(), connection, device.clock)
+    return DeviceStreams(
+        DEVICE.device, device.runtime, None, lambda: device.agent.specs, way, device.clock, StreamRules()
+    )
 
 
 NAMES = ("camera", "classifier", "uploader")

@@ -14,15 +14,11 @@ from hypothesis import strategies as st
 
 from hotori.edge.agent_methods import AgentMethods
 from hotori.edge.log_request import BadRequestError, LogFilter, LogRequest, SchemaVersionError
-from hotori.edge.streams.device_streams import DeviceStreams, StreamRules
-from hotori.edge.streams.way_up import WayUp
 from hotori.edge.support_bundle import BundleSources
 from hotori.edge.tasks import Tasks
 from hotori.edge.uploads import Uploader
-from hotori.model.connection_string import IdentityConnection
 from hotori.net.tls import client_context
-from hotori.sdk.connection_file import HubAddress
-from tests.edge.parts import DEVICE, KEY, Cloud, Device, manifest
+from tests.edge.parts import Cloud, Device, manifest, streams_of
 
 NOW = 1_900_000_000.0
 LINES = """\
@@ -39,15 +35,6 @@ def methods_of(device: Device) -> AgentMethods:
         device.runtime, lambda: device.agent.specs, device.agent.restart, device.clock, "hub.example.net", "edge-1",
         uploader, Tasks(), streams_of(device),
     )  # fmt: skip
-
-
-def streams_of(device: Device) -> DeviceStreams:
-    """With a way up that leads nowhere."""
-    connection = IdentityConnection("hub.example.net", DEVICE, KEY)
-    way = WayUp(HubAddress("127.0.0.1", 1, 1), client_context(), connection, device.clock)
-    return DeviceStreams(
-        DEVICE.device, device.runtime, None, lambda: device.agent.specs, way, device.clock, StreamRules()
-    )
 
 
 async def running(folder: Path) -> Device:

@@ -28,7 +28,7 @@ from hotori.objects.blob_files import BlobFiles
 from hotori.objects.server import objects_app
 from hotori.sdk.storage import StorageClient
 from hotori.store.sqlite import SqliteRecords
-from tests.edge.parts import Cloud, Device, manifest
+from tests.edge.parts import Cloud, Device, manifest, streams_of
 
 ACCOUNT = "hotori"
 KEY = base64.b64encode(bytes(range(64))).decode()
@@ -70,7 +70,7 @@ class Caller:
         self.tasks = Tasks()
         self._methods = AgentMethods(
             device.runtime, lambda: device.agent.specs, device.agent.restart, device.clock, "hub.example.net", "edge-1",
-            uploader, self.tasks,
+            uploader, self.tasks, streams_of(device),
         )  # fmt: skip
 
     async def call(self, name: str, **request: Any) -> tuple[int, Any]:
