@@ -7,7 +7,7 @@ will not judge dates or decide what a signer may do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -71,10 +71,12 @@ class SignedRequest:
         """The value of the header Authorization."""
         return f"{_SCHEME}{account}:{self.signature(account, key).reveal()}"
 
-    def signed_by(self, account: str, keys: Iterable[Secret], signature: Secret) -> bool:
-        """Whether one of the account's keys made the signature, headers sorted either way; in constant time."""
-        matches = [self.signature(account, key, order) == signature for key in keys for order in ORDERS]
-        return any(matches)
+    def signed_by(self, account: str, keys: Sequence[Secret], signature: Secret) -> bool:
+        """Whether one of the account's keys made the signature, headers sorted either way.
+
+        Signatures are compared in constant time; how long the search takes tells only which key it was.
+        """
+        return any(self.signature(account, key, order) == signature for order in ORDERS for key in keys)
 
     def _signed_header(self, name: str) -> str:
         value = self.headers.get(name, "")

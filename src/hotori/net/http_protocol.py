@@ -18,6 +18,10 @@ PEER_PROCESS = "peer_process"
 """The key in a request's scope on a Unix socket: the id of the process that connected, 0 where it is out of sight."""
 _CREDENTIALS = struct.Struct("3i")
 
+_HIGH_WATER = 1 << 20
+"""Bytes of a request's body that may wait for the application before the client is held up: the server library's own
+limit of 64 KiB stops and starts a socket for every few packets of a large upload."""
+
 
 class HttpProtocol(HttpToolsProtocol):
     """One connection."""
@@ -37,6 +41,14 @@ class HttpProtocol(HttpToolsProtocol):
             scope[CLIENT_CERTIFICATES] = self._certificates
         if self._peer is not None:
             scope[PEER_PROCESS] = self._peer
+
+    def on_body(self, body: bytes) -> None:
+        cycle: Any = self.cycle
+        if self.parser.should_upgrade() or cycle.response_complete or len(cycle.body) + len(body) > _HIGH_WATER:
+            super().on_body(body)  # which knows what is no body any more, and holds the client up
+            return
+        cycle.body += body
+        cycle.message_event.set()
 
 
 def _peer_process(connection: Any) -> int | None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -32,6 +32,13 @@ Compose: TypeAlias = Callable[[Blob | None, Mapping[str, Piece]], Blob]
 
 Check: TypeAlias = Callable[[Blob], None]
 
+class Seen(NamedTuple):
+    """A blob as somebody saw it, and the version of its record; 0 where there was none."""
+
+    blob: Blob | None = None
+    version: int = 0
+
+
 _CONTAINERS, _BLOBS, _BLOCKS = "object-containers", "object-blobs", "object-blocks"
 _PAGE = 1000
 _BLOCK_LIFE = 7 * 24 * 3600
@@ -39,12 +46,19 @@ _BLOCK_LIFE = 7 * 24 * 3600
 
 
 class BlobFiles:
-    """Containers and blobs of any number of accounts."""
+    """Containers and blobs of any number of accounts. Nobody else may write to their records meanwhile.
+
+    What most requests ask for is kept in memory: the containers that were asked for, and a block of each name that
+    has some waiting.
+    """
 
     def __init__(self, records: Records, folder: Path, clock: Clock = time.time, chance: Chance = os.urandom) -> None:
         self._records, self._clock, self._chance = records, clock, chance
         self._last_stamp = 0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._known: dict[str, Container] = {}
+        self._known_changes = 0
+        self._waiting: dict[str, Piece] | None = None
         self.content = ContentFiles(folder, chance)
 
     async def recover(self) -> None:
@@ -76,10 +90,17 @@ class BlobFiles:
 
     async def container(self, account: str, name: str) -> Container:
         """Raises StorageError ContainerNotFound."""
-        record = await self._records.get(_CONTAINERS, f"{account}/{name}")
+        key = f"{account}/{name}"
+        if key in self._known:
+            return self._known[key]
+        changes = self._known_changes
+        record = await self._records.get(_CONTAINERS, key)
         if record is None:
             raise StorageError("ContainerNotFound")
-        return _load_container(record)
+        container = _load_container(record)
+        if changes == self._known_changes:  # else what was read may be what it was before
+            self._known[key] = container
+        return container
 
     async def containers(self, account: str, prefix: str, after: str, limit: int) -> list[Container]:
         """In order of their names, those that begin with `prefix` and come after `after`."""
@@ -92,21 +113,33 @@ class BlobFiles:
         changed = replace(container, metadata=dict(metadata), etag=etag, modified=now)
         key = f"{container.account}/{container.name}"
         await self._records.put(_CONTAINERS, key, msgspec.json.encode(changed))
+        self._forget(key)
         return changed
 
     async def delete_container(self, container: Container) -> None:
         """Gone at once with everything in it; the disk is cleared afterwards."""
-        await self._records.delete(_CONTAINERS, f"{container.account}/{container.name}")
+        key = f"{container.account}/{container.name}"
+        await self._records.delete(_CONTAINERS, key)
+        self._forget(key)
         async for record in self._all(_BLOBS, f"{container.id}/"):
             await self._records.delete(_BLOBS, record.key)
             await self.content.remove(_load_blob(record).files)
-        await self._drop_blocks(f"{container.id}/")
+        for prefix in [prefix for prefix in await self._all_waiting() if prefix.startswith(f"{container.id}/")]:
+            await self._drop_blocks(prefix)
+
+    def _forget(self, key: str) -> None:
+        self._known_changes += 1
+        self._known.pop(key, None)
 
     # Blobs
 
     async def blob(self, container: Container, name: str) -> Blob | None:
+        return (await self.look(container, name)).blob
+
+    async def look(self, container: Container, name: str) -> Seen:
+        """The blob as it is now, to be shown again to whatever changes it."""
         record = await self._records.get(_BLOBS, f"{container.id}/{name}")
-        return _load_blob(record) if record else None
+        return Seen(_load_blob(record), record.version) if record else Seen()
 
     async def blobs(self, container: Container, prefix: str, after: str, limit: int) -> list[tuple[str, Blob]]:
         """Names with blobs, in UTF-8 order: those that begin with `prefix` and come after `after`."""
@@ -114,18 +147,21 @@ class BlobFiles:
         records = await self._records.list(_BLOBS, f"{container.id}/{prefix}", start, limit)
         return [(record.key.partition("/")[2], _load_blob(record)) for record in records]
 
-    async def replace(self, container: Container, name: str, decide: Decide) -> Blob:
-        """Make the blob what `decide` says (asked again if somebody else was faster), stamped; durable on return."""
+    async def replace(self, container: Container, name: str, decide: Decide, seen: Seen | None = None) -> Blob:
+        """Make the blob what `decide` says, stamped; durable on return.
+
+        It is asked again if somebody else was faster, since `seen` or since the look that is taken here without it.
+        """
         key = f"{container.id}/{name}"
         while True:
-            record = await self._records.get(_BLOBS, key)
-            current = _load_blob(record) if record else None
+            current, version = seen or await self.look(container, name)
             decided = decide(current)
             etag, now = self._stamp()
             blob = replace(decided, etag=etag, modified=now, created=current.created if current else now)
             try:
-                await self._records.put(_BLOBS, key, msgspec.json.encode(blob), record.version if record else 0)
+                await self._records.put(_BLOBS, key, msgspec.json.encode(blob), version)
             except VersionConflictError:
+                seen = None
                 continue
             await self.content.remove((current.files if current else frozenset()) - blob.files)
             return blob
@@ -174,19 +210,21 @@ class BlobFiles:
 
     # Content in one go, and blocks that wait for their list
 
-    async def put(self, container: Container, name: str, decide: Decide) -> Blob:
+    async def put(self, container: Container, name: str, decide: Decide, seen: Seen | None = None) -> Blob:
         """`replace` with new content: blocks that wait are of no use any more."""
         async with self._lock(container, name):
-            blob = await self.replace(container, name, decide)
+            blob = await self.replace(container, name, decide, seen)
             await self._drop_blocks(_blocks_key(container, name), blob.files)
             return blob
 
     async def stage(self, container: Container, name: str, piece: Piece) -> None:
         """Keep a block for `name`; another one with its id gives way."""
-        key = _blocks_key(container, name) + piece.block
+        prefix = _blocks_key(container, name)
+        key = prefix + piece.block
         async with self._lock(container, name):
-            before = await self._records.get(_BLOCKS, key)
-            staged = replace(piece, staged=int(self._clock()))
+            waiting = await self._all_waiting()
+            before = await self._records.get(_BLOCKS, key) if prefix in waiting else None
+            staged = waiting[prefix] = replace(piece, staged=int(self._clock()))
             await self._records.put(_BLOCKS, key, msgspec.json.encode(staged))
             if before:
                 # After an interrupted commit the block's file may be the blob's already.
@@ -203,18 +241,35 @@ class BlobFiles:
 
     async def staged(self, container: Container, name: str) -> dict[str, Piece]:
         """The waiting blocks by their ids."""
-        pieces = [_load_piece(record) async for record in self._all(_BLOCKS, _blocks_key(container, name))]
+        prefix = _blocks_key(container, name)
+        if prefix not in await self._all_waiting():
+            return {}
+        pieces = [_load_piece(record) async for record in self._all(_BLOCKS, prefix)]
         return {piece.block: piece for piece in pieces}
 
     async def staged_sample(self, container: Container, name: str) -> Piece | None:
         """Any one of the waiting blocks, if there are some."""
-        found = await self._records.list(_BLOCKS, _blocks_key(container, name), limit=1)
-        return _load_piece(found[0]) if found else None
+        return (await self._all_waiting()).get(_blocks_key(container, name))
 
     async def _drop_blocks(self, prefix: str, keep: Set[str] = frozenset()) -> None:
+        waiting = await self._all_waiting()
+        if prefix not in waiting:
+            return
         async for record in self._all(_BLOCKS, prefix):
             await self._records.delete(_BLOCKS, record.key)
             await self.content.remove({_load_piece(record).file} - keep)
+        waiting.pop(prefix, None)
+
+    async def _all_waiting(self) -> dict[str, Piece]:
+        """A block of each name that has some waiting, by where they begin in the records. Read once."""
+        if self._waiting is None:
+            found: dict[str, Piece] = {}
+            async for record in self._all(_BLOCKS, ""):
+                container, name, _ = record.key.split("/", 2)
+                found.setdefault(f"{container}/{name}/", _load_piece(record))
+            # Whoever else read them meanwhile may have added some since.
+            self._waiting = found if self._waiting is None else self._waiting
+        return self._waiting
 
     def _lock(self, container: Container, name: str) -> asyncio.Lock:
         """While a list is committed, none of its blocks may be replaced."""

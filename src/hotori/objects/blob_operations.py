@@ -47,14 +47,15 @@ async def put_blob(store: BlobFiles, call: Call) -> Answer:
     if call.header("x-ms-blob-type") != "BlockBlob":
         raise StorageError("APINotImplemented", "Only block blobs are kept here.")
     container = await found_container(store, call)
-    check_overwrite(call, await store.blob(container, call.blob))
+    seen = await store.look(container, call.blob)
+    check_overwrite(call, seen.blob)
     draft = Blob(headers=sent_headers(call), metadata=call.metadata(), tier=sent_tier(call))
     async with store.content.incoming() as incoming:
         piece = await incoming.receive(call.chunks())
         check_md5(call, incoming.md5)
         headers = replace(draft.headers, md5=draft.headers.md5 or incoming.md5_base64)
         draft = replace(draft, pieces=(piece,), headers=headers)
-        blob = await store.put(container, call.blob, lambda current: _accepted(call, current, draft))
+        blob = await store.put(container, call.blob, lambda current: _accepted(call, current, draft), seen)
     return Answer(201, written(blob, **{"Content-MD5": incoming.md5_base64}))
 
 

@@ -11,17 +11,20 @@ import base64
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Set
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from hotori.objects.blob import Piece
-from hotori.store.disk import disk_problem, sync_folder
+from hotori.store.disk import disk_problem, sync_folder, write_all
 
 Chance: TypeAlias = Callable[[int], bytes]
 
 _CHUNK = 1 << 20
+_WORTH_A_THREAD = 1 << 18
+"""Less than this is hashed sooner than it is handed to another thread."""
 
 
 class ContentFiles:
@@ -101,77 +104,155 @@ class Incoming:
     def md5_base64(self) -> str:
         return base64.b64encode(self.md5).decode()
 
-    async def receive(self, chunks: AsyncIterator[bytes]) -> Piece:
-        """Write everything and flush it. Raises `disk-full` or `disk-failed`."""
+    async def receive(self, chunks: AsyncIterator[bytes], *, hashed: bool = True) -> Piece:
+        """Write everything and flush it; `md5` is known then, if it is asked for.
+
+        Raises `disk-full` or `disk-failed`.
+        """
+        growing = _Growing(self._path, hashlib.md5(usedforsecurity=False) if hashed else None)
         try:
-            size = await self._write(chunks)
+            await growing.take(chunks)
         except OSError as error:
             raise disk_problem(error, self._path.parent.parent) from error
-        return Piece(self._path.name, size)
+        self.md5 = growing.digest.digest() if growing.digest else b""
+        return Piece(self._path.name, growing.size)
 
-    async def _write(self, chunks: AsyncIterator[bytes]) -> int:
-        gathered, size, digest = bytearray(), 0, hashlib.md5(usedforsecurity=False)
-        async for chunk in chunks:
-            gathered += chunk
-            if len(gathered) >= _CHUNK:
-                size += await asyncio.to_thread(_append, self._path, bytes(gathered), digest.update)
-                gathered.clear()
-        size += await asyncio.to_thread(_append, self._path, bytes(gathered), digest.update, last=True)
-        self.md5 = digest.digest()
-        return size
+
+class _Digest(Protocol):
+    """What of a hash is used here."""
+
+    def update(self, data: bytearray, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
+class _Growing:
+    """A file on its way to the disk: while one part is written and hashed, the next one may arrive.
+
+    So there are two parts in memory at most. A large one is hashed in one thread while another one writes it.
+    """
+
+    def __init__(self, path: Path, digest: _Digest | None) -> None:
+        self._path, self.digest = path, digest
+        self.size = 0
+        self._busy: asyncio.Future[Any] | None = None
+
+    async def take(self, chunks: AsyncIterator[bytes]) -> None:
+        """Everything, flushed. However it ends, no thread writes to the file any more."""
+        gathered = bytearray()
+        try:
+            async for chunk in chunks:
+                gathered += chunk
+                if len(gathered) >= _CHUNK:
+                    await self._idle()
+                    self._begin(gathered)
+                    gathered = bytearray()
+            await self._idle()
+            self._begin(gathered, last=True)
+        finally:
+            await self._idle()
+
+    async def _idle(self) -> None:
+        if self._busy is not None:
+            await self._busy
+
+    def _begin(self, data: bytearray, *, last: bool = False) -> None:
+        run, at = partial(asyncio.get_running_loop().run_in_executor, None), self.size
+        self.size += len(data)
+        if self.digest is None or len(data) < _WORTH_A_THREAD:
+            self._busy = run(_write, self._path, at, data, self.digest, last)
+        else:
+            writing = run(_write, self._path, at, data, None, last)
+            self._busy = asyncio.gather(writing, run(self.digest.update, data))
+
+
+class _Span(NamedTuple):
+    """A stretch of one file, of a size that is read in one go."""
+
+    path: Path
+    at: int
+    size: int
 
 
 class Reading:
-    """A part of a blob's content, read once, chunk by chunk. `close` it in any case."""
+    """A part of a blob's content, read once, chunk by chunk: see `present` first, and `close` it in any case."""
 
     def __init__(self, files: ContentFiles, pieces: tuple[Piece, ...], start: int, length: int) -> None:
-        self._files, self._pieces, self._start, self.length = files, pieces, start, length
+        self._files, self.length = files, length
         self._names = frozenset(piece.file for piece in pieces)
+        self._spans = _spans(files, pieces, start, length)
+        self._ahead: asyncio.Future[bytes | None]
         files.hold(self._names)
 
     async def present(self) -> bool:
-        """Whether all files are (still) there."""
+        """Whether all files are (still) there; the same visit to the disk reads what goes out first."""
         paths = [self._files.path(name) for name in self._names]
-        return await asyncio.to_thread(lambda: all(path.exists() for path in paths))
+        self._ahead = _in_thread(_first_look, paths, next(self._spans, None))
+        return await self._ahead is not None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        skip, left = self._start, self.length
-        for piece in self._pieces:
-            if skip >= piece.size:
-                skip -= piece.size
-                continue
-            path, end = self._files.path(piece.file), min(piece.size, skip + left)
-            for at in range(skip, end, _CHUNK):
-                yield await asyncio.to_thread(_read, path, at, min(_CHUNK, end - at))
-            left -= end - skip
-            skip = 0
-            if not left:
-                return
+        """While one chunk goes to the reader, the next one is read."""
+        try:
+            while data := await self._ahead:
+                self._ahead = _in_thread(_read, next(self._spans, None))
+                yield data
+        finally:
+            self._ahead.cancel()
 
     async def close(self) -> None:
         await self._files.release(self._names)
 
 
-def _append(path: Path, data: bytes, digest: Callable[[bytes], None], *, last: bool = False) -> int:
-    """Add to a file, making it if need be; flush it and its name with the last part."""
-    digest(data)
+def _in_thread(work: Callable[..., bytes | None], *arguments: object) -> asyncio.Future[bytes | None]:
+    return asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+
+
+def _spans(files: ContentFiles, pieces: Iterable[Piece], start: int, length: int) -> Iterator[_Span]:
+    """The stretches of files that make up `length` bytes from `start` on."""
+    skip, left = start, length
+    for piece in pieces:
+        if skip >= piece.size:
+            skip -= piece.size
+            continue
+        path, end = files.path(piece.file), min(piece.size, skip + left)
+        yield from (_Span(path, at, min(_CHUNK, end - at)) for at in range(skip, end, _CHUNK))
+        left -= end - skip
+        skip = 0
+        if not left:
+            return
+
+
+def _write(path: Path, at: int, data: bytearray, digest: _Digest | None, last: bool) -> None:
+    """Write a part of a file, making it if need be; flush it and its name with the last part."""
+    if digest is not None:
+        digest.update(data)
     path.parent.mkdir(exist_ok=True)
-    with path.open("ab", buffering=0) as file:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        write_all(descriptor, data, at)
         if last:
-            os.fsync(file.fileno())
+            os.fdatasync(descriptor)
+        else:
+            # The disk begins with it now, so that less is left to wait for in the end.
+            os.posix_fadvise(descriptor, at, len(data), os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
     if last:
         sync_folder(path.parent)
-    return len(data)
 
 
-def _read(path: Path, at: int, size: int) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        data = os.pread(file.fileno(), size, at)
-    if len(data) < size:
-        raise EOFError(f"{path.name} ends after {at + len(data)} bytes")
+def _first_look(paths: Iterable[Path], span: _Span | None) -> bytes | None:
+    """What the span holds, or None where one of the files is not there."""
+    return _read(span) if all(path.exists() for path in paths) else None
+
+
+def _read(span: _Span | None) -> bytes:
+    if span is None:
+        return b""
+    with span.path.open("rb", buffering=0) as file:
+        data = os.pread(file.fileno(), span.size, span.at)
+    if len(data) < span.size:
+        raise EOFError(f"{span.path.name} ends after {span.at + len(data)} bytes")
     return data
 
 

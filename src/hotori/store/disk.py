@@ -73,7 +73,7 @@ class RealDisk:
         os.fdatasync(descriptor)
 
 
-def write_all(descriptor: int, data: bytes, at: int) -> None:
+def write_all(descriptor: int, data: bytes | bytearray, at: int) -> None:
     """Write every byte at a position of a file; raises OSError where the disk takes only a part."""
     view = memoryview(data)
     while view:
