@@ -18,7 +18,7 @@ PEER_PROCESS = "peer_process"
 """The key in a request's scope on a Unix socket: the id of the process that connected, 0 where it is out of sight."""
 _CREDENTIALS = struct.Struct("3i")
 
-_HIGH_WATER = 1 << 20
+_HIGH_WATER = 1 << 18
 """Bytes of a request's body that may wait for the application before the client is held up: the server library's own
 limit of 64 KiB stops and starts a socket for every few packets of a large upload."""
 

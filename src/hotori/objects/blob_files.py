@@ -262,13 +262,18 @@ class BlobFiles:
 
     async def _all_waiting(self) -> dict[str, Piece]:
         """A block of each name that has some waiting, by where they begin in the records. Read once."""
+        if self._waiting is not None:
+            return self._waiting
+        found: dict[str, Piece] = {}
+        async for record in self._all(_BLOCKS, ""):
+            container, name, _ = record.key.split("/", 2)
+            found.setdefault(f"{container}/{name}/", _load_piece(record))
+        return self._keep_waiting(found)
+
+    def _keep_waiting(self, found: dict[str, Piece]) -> dict[str, Piece]:
+        """What was read, unless somebody else read it meanwhile, and added some since."""
         if self._waiting is None:
-            found: dict[str, Piece] = {}
-            async for record in self._all(_BLOCKS, ""):
-                container, name, _ = record.key.split("/", 2)
-                found.setdefault(f"{container}/{name}/", _load_piece(record))
-            # Whoever else read them meanwhile may have added some since.
-            self._waiting = found if self._waiting is None else self._waiting
+            self._waiting = found
         return self._waiting
 
     def _lock(self, container: Container, name: str) -> asyncio.Lock:

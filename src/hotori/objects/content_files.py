@@ -25,6 +25,8 @@ Chance: TypeAlias = Callable[[int], bytes]
 _CHUNK = 1 << 20
 _WORTH_A_THREAD = 1 << 18
 """Less than this is hashed sooner than it is handed to another thread."""
+_NOT_COPIED = 1 << 14
+"""Chunks of this size are kept as they came. Smaller ones are put together: they may be of a byte each."""
 
 
 class ContentFiles:
@@ -121,9 +123,35 @@ class Incoming:
 class _Digest(Protocol):
     """What of a hash is used here."""
 
-    def update(self, data: bytearray, /) -> None: ...
+    def update(self, data: bytes | bytearray, /) -> None: ...
 
     def digest(self) -> bytes: ...
+
+
+class _Part:
+    """What has arrived of a file since the last of it went to the disk. Large chunks are not copied any more."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes | bytearray] = []
+        self.size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        if len(chunk) >= _NOT_COPIED:
+            self.chunks.append(chunk)
+        elif self.chunks and isinstance(self.chunks[-1], bytearray):
+            self.chunks[-1] += chunk
+        else:
+            self.chunks.append(bytearray(chunk))
+
+    def hash(self, digest: _Digest) -> None:
+        for chunk in self.chunks:
+            digest.update(chunk)
+
+    def write(self, descriptor: int, at: int) -> None:
+        for chunk in self.chunks:
+            write_all(descriptor, chunk, at)
+            at += len(chunk)
 
 
 class _Growing:
@@ -139,16 +167,16 @@ class _Growing:
 
     async def take(self, chunks: AsyncIterator[bytes]) -> None:
         """Everything, flushed. However it ends, no thread writes to the file any more."""
-        gathered = bytearray()
+        part = _Part()
         try:
             async for chunk in chunks:
-                gathered += chunk
-                if len(gathered) >= _CHUNK:
+                part.add(chunk)
+                if part.size >= _CHUNK:
                     await self._idle()
-                    self._begin(gathered)
-                    gathered = bytearray()
+                    self._begin(part)
+                    part = _Part()
             await self._idle()
-            self._begin(gathered, last=True)
+            self._begin(part, last=True)
         finally:
             await self._idle()
 
@@ -156,14 +184,13 @@ class _Growing:
         if self._busy is not None:
             await self._busy
 
-    def _begin(self, data: bytearray, *, last: bool = False) -> None:
+    def _begin(self, part: _Part, *, last: bool = False) -> None:
         run, at = partial(asyncio.get_running_loop().run_in_executor, None), self.size
-        self.size += len(data)
-        if self.digest is None or len(data) < _WORTH_A_THREAD:
-            self._busy = run(_write, self._path, at, data, self.digest, last)
+        self.size += part.size
+        if self.digest is None or part.size < _WORTH_A_THREAD:
+            self._busy = run(_write, self._path, at, part, self.digest, last)
         else:
-            writing = run(_write, self._path, at, data, None, last)
-            self._busy = asyncio.gather(writing, run(self.digest.update, data))
+            self._busy = asyncio.gather(run(_write, self._path, at, part, None, last), run(part.hash, self.digest))
 
 
 class _Span(NamedTuple):
@@ -222,23 +249,31 @@ def _spans(files: ContentFiles, pieces: Iterable[Piece], start: int, length: int
             return
 
 
-def _write(path: Path, at: int, data: bytearray, digest: _Digest | None, last: bool) -> None:
+def _write(path: Path, at: int, part: _Part, digest: _Digest | None, last: bool) -> None:
     """Write a part of a file, making it if need be; flush it and its name with the last part."""
     if digest is not None:
-        digest.update(data)
-    path.parent.mkdir(exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        part.hash(digest)
+    descriptor = _open_to_write(path)
     try:
-        write_all(descriptor, data, at)
+        part.write(descriptor, at)
         if last:
             os.fdatasync(descriptor)
         else:
             # The disk begins with it now, so that less is left to wait for in the end.
-            os.posix_fadvise(descriptor, at, len(data), os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(descriptor, at, part.size, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(descriptor)
     if last:
         sync_folder(path.parent)
+
+
+def _open_to_write(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(exist_ok=True)
+        return os.open(path, flags, 0o666)
 
 
 def _first_look(paths: Iterable[Path], span: _Span | None) -> bytes | None:
