@@ -16,8 +16,8 @@ from azure.iot.device import Message as SdkMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotori.hub.consumer_groups import ConsumerGroups
-from hotori.hub.events import Events
+from hotori.hub.consumer_groups import ConsumerGroup, ConsumerGroups
+from hotori.hub.events import Event, Events
 from hotori.hub.partitions import PARTITIONS, partition_of
 from hotori.model.identity import Identity
 from hotori.model.message import Message
@@ -72,6 +72,13 @@ async def refusal(awaitable: Awaitable[object]) -> Problem:
     with pytest.raises(Problem) as met:
         await awaitable
     return met.value
+
+
+async def one_by_one(group: ConsumerGroup) -> AsyncGenerator[Event, None]:
+    async with aclosing(group.read(most=1)) as batches:
+        async for batch in batches:
+            for event in batch:
+                yield event
 
 
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(-1, 120))
@@ -150,7 +157,7 @@ async def test_readers_of_a_group_share_the_partitions_and_take_over_from_checkp
     parts = [partition_of(Message(b"", sender=Identity(device))) for device in DEVICES]
     assert len(set(parts)) == PARTITIONS
 
-    one, two = group.read(), group.read()
+    one, two = one_by_one(group), one_by_one(group)
     begun = asyncio.ensure_future(anext(one)), asyncio.ensure_future(anext(two))
     firsts = [(await each).offset for each in begun]
     mine = group.readers[0].partitions
@@ -175,7 +182,7 @@ async def test_readers_of_a_group_share_the_partitions_and_take_over_from_checkp
 async def test_a_reader_without_a_partition_waits_for_another_to_leave() -> None:
     log = Events(MemoryLog())
     group = await ConsumerGroups(log, MemoryRecords()).open("g", 0)
-    readers = [group.read() for _ in range(PARTITIONS + 1)]
+    readers = [one_by_one(group) for _ in range(PARTITIONS + 1)]
     waiting = [asyncio.ensure_future(anext(reader)) for reader in readers]
     while len(group.readers) < len(readers):
         await asyncio.sleep(0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,6 +20,7 @@ from hotori.store.records import Records
 
 COLLECTION = "consumers"
 _NEVER = 2**63
+_MOST = 256
 
 
 @dataclass(slots=True, eq=False)
@@ -43,8 +45,8 @@ class ConsumerGroup:
         self.checkpoints = checkpoints
         self.readers: list[GroupReader] = []
 
-    async def read(self) -> AsyncGenerator[Event, None]:
-        """Join as a new reader: events of its partitions from their checkpoints on, for ever."""
+    async def read(self, most: int = _MOST) -> AsyncGenerator[list[Event], None]:
+        """Join as a new reader: events of its partitions from their checkpoints on, looked for among `most` at once."""
         reader = GroupReader()
         self.readers.append(reader)
         self._deal()
@@ -56,11 +58,10 @@ class ConsumerGroup:
                 if not places:
                     await reader.dealt.wait()
                     continue
-                async for event in self.log.follow(min(places.values()), reader.dealt):
-                    partition = partition_of(event.message)
-                    if event.offset >= places.get(partition, _NEVER):
-                        places[partition] = event.offset + 1
-                        yield event
+                async with aclosing(self.log.follow(min(places.values()), reader.dealt, most=most)) as batches:
+                    async for batch in batches:
+                        if chosen := [event for event in batch if _is_next(event, places)]:
+                            yield chosen
         finally:
             self.readers.remove(reader)
             self._deal()
@@ -90,6 +91,15 @@ class ConsumerGroup:
         count = len(self.readers)
         for at, reader in enumerate(self.readers):
             reader.deal(frozenset(range(at, PARTITIONS, count)))
+
+
+def _is_next(event: Event, places: dict[int, int]) -> bool:
+    """Whether the event is for a reader at these places; it is past it then."""
+    partition = partition_of(event.message)
+    wanted = event.offset >= places.get(partition, _NEVER)
+    if wanted:
+        places[partition] = event.offset + 1
+    return wanted
 
 
 class ConsumerGroups:

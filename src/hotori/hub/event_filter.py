@@ -21,6 +21,10 @@ class EventFilter:
     output: str | None = None
     condition: Condition | None = None
 
+    @property
+    def takes_all(self) -> bool:
+        return all(each is None for each in (self.device, self.module, self.output, self.condition))
+
     def takes(self, message: Message) -> bool:
         sender = message.sender
         return (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from hotori.hub.envelope import decode_envelope, encode_envelope
@@ -16,18 +18,43 @@ from hotori.store.log import Entry, Log
 _BATCH = 256
 _BATCH_BYTES = 1024**2
 """A reader that is slow holds about so much."""
+_SHARED_EVENTS, _SHARED_BYTES = 2048, 4 * 1024**2
+"""Events, and bytes of their bodies, that readers share; with what is sent of them it is up to three times so much."""
+_PAUSE, _LONGEST_PAUSE = 0.0005, 0.01
+"""Seconds, a reader and at most, that pass from one batch to the next."""
 KEEP_BYTES = 2 * 1024**3
 
 Start: TypeAlias = int | Literal["earliest", "latest"]
 """An offset, or one of the two ends of the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """One accepted message and its place. `offset` grows by one an event and is never used again."""
+    """One accepted message and its place. `offset` grows by one an event and is never used again.
+
+    Readers share it: what the first of them makes of it to send it on, the others find in `sent`.
+    """
 
     offset: int
     message: Message
+    sent: bytes = field(default=b"", compare=False, repr=False)
+
+
+class _Shared:
+    """The events that were read last, decoded once for all readers of the same stretch."""
+
+    def __init__(self) -> None:
+        self._events: OrderedDict[int, Event] = OrderedDict()
+        self._bytes = 0
+
+    def of(self, entry: Entry) -> Event:
+        event = self._events.get(entry.offset)
+        if event is None:
+            event = self._events[entry.offset] = Event(entry.offset, decode_envelope(entry.data)[0])
+            self._bytes += len(event.message.body)
+            while self._bytes > _SHARED_BYTES or len(self._events) > _SHARED_EVENTS:
+                self._bytes -= len(self._events.popitem(last=False)[1].message.body)
+        return event
 
 
 class Events:
@@ -35,6 +62,9 @@ class Events:
 
     When more than `keep_bytes` are kept, the oldest events go (whole segments of the log at a time). A reader
     that was slower than that continues with the oldest that is left.
+
+    A reader that keeps up is not woken for every event of a flood, but for what comes in a moment, which is the longer
+    the more readers there are (`_PAUSE`): one event alone reaches everybody at once.
     """
 
     def __init__(self, log: Log, *, keep_bytes: int = KEEP_BYTES) -> None:
@@ -43,6 +73,8 @@ class Events:
         self._batch: Batch | None = None
         self._news = asyncio.Event()
         self._trimming: asyncio.Future[None] | None = None
+        self._shared = _Shared()
+        self._readers = 0
 
     @property
     def first(self) -> int:
@@ -82,7 +114,7 @@ class Events:
 
     async def read(self, start: int, limit: int = _BATCH) -> list[Event]:
         """Events from `start` on that are there now, at most `limit`."""
-        return [_event(entry) for entry in await self._log.read(start, limit)]
+        return [self._shared.of(entry) for entry in await self._log.read(start, limit)]
 
     async def offset_at(self, moment: float) -> int:
         """The offset of the first event that was accepted at `moment` (Unix seconds) or later.
@@ -106,7 +138,13 @@ class Events:
 
         "latest" means from this call on, not from when the first event is asked for.
         """
-        return self.follow(self._offset(start))
+        return self._one_by_one(self._offset(start))
+
+    async def _one_by_one(self, offset: int) -> AsyncGenerator[Event, None]:
+        async with aclosing(self.follow(offset)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
 
     async def close(self) -> None:
         """Let the last trim end and close the log. Readers should have ended."""
@@ -114,23 +152,30 @@ class Events:
             await self._trimming
         await self._log.close()
 
-    async def follow(self, offset: int, until: asyncio.Event | None = None) -> AsyncGenerator[Event, None]:
-        """Events from an offset on, for ever, or until an event is set."""
-        limit = _BATCH
-        while until is None or not until.is_set():
-            news = self._news
-            events = await self.read(offset, limit)
-            for event in events:
-                yield event
-                if until is not None and until.is_set():
-                    return
-            limit = _fitting(events) or limit
-            if events:
-                offset = events[-1].offset + 1
-            elif until is None:
-                await news.wait()
-            else:
-                await _either(news, until)
+    async def follow(
+        self, offset: int, until: asyncio.Event | None = None, *, most: int = _BATCH
+    ) -> AsyncGenerator[list[Event], None]:
+        """Events from an offset on, `most` at once, for ever or until an event is set."""
+        limit = most
+        self._readers += 1
+        try:
+            while until is None or not until.is_set():
+                news = self._news
+                events = await self.read(offset, limit)
+                if not events:
+                    await (news.wait() if until is None else _either(news, until))
+                    continue
+                yield events
+                offset, asked = events[-1].offset + 1, limit
+                limit = _fitting(events, most)
+                if len(events) < asked:
+                    await asyncio.sleep(self._pause)
+        finally:
+            self._readers -= 1
+
+    @property
+    def _pause(self) -> float:
+        return min(_PAUSE * self._readers, _LONGEST_PAUSE)
 
     def _appended(self, _: Batch) -> None:
         # A reader that finds nothing must find an event that is not set: it would spin without ever suspending.
@@ -149,10 +194,10 @@ class Events:
         return self._log.next if start == "latest" else start
 
 
-def _fitting(events: list[Event]) -> int:
-    """How many such events make a batch of the right size; 0 where there are none to judge by."""
+def _fitting(events: list[Event], most: int) -> int:
+    """How many events such as these make a batch of the right size."""
     size = sum(len(event.message.body) for event in events)
-    return max(1, min(_BATCH, len(events) * _BATCH_BYTES // max(size, 1))) if events else 0
+    return max(1, min(most, len(events) * _BATCH_BYTES // max(size, 1)))
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event) -> None:
@@ -164,7 +209,3 @@ async def _either(first: asyncio.Event, second: asyncio.Event) -> None:
         for each in waiting:
             each.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-
-
-def _event(entry: Entry) -> Event:
-    return Event(entry.offset, decode_envelope(entry.data)[0])

@@ -32,6 +32,7 @@ Compose: TypeAlias = Callable[[Blob | None, Mapping[str, Piece]], Blob]
 
 Check: TypeAlias = Callable[[Blob], None]
 
+
 class Seen(NamedTuple):
     """A blob as somebody saw it, and the version of its record; 0 where there was none."""
 

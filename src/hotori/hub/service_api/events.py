@@ -45,7 +45,7 @@ async def stream_events(call: Call) -> Response:
     last_id = None if name else call.request.headers.get("last-event-id")
     place = await _place(events, read_start(query.get("from", "latest"), last_id))
     if name is None:
-        return EventStream(events.subscribe(place), place, chosen)
+        return EventStream(events.follow(place), place, chosen)
     group = await call.deps.groups.open(_group_name(name), place)
     return EventStream(group.read(), place, chosen)
 
@@ -154,7 +154,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[Event, None], place: int, chosen: EventFilter) -> None:
+    def __init__(self, events: AsyncGenerator[list[Event], None], place: int, chosen: EventFilter) -> None:
         super().__init__(None, headers=_HEADERS)
         del self.headers["content-length"]
         self._events = events
@@ -178,19 +178,26 @@ class EventStream(Response):
                 while not await _wait(upcoming, left):
                     await _send(send, b": alive\nid: %d\n\n" % self._last)
                 if upcoming.done() and not left.done():
-                    await self._send_event(send, upcoming.result())
+                    await self._send_events(send, upcoming.result())
             finally:
                 upcoming.cancel()
                 await asyncio.gather(upcoming, return_exceptions=True)
 
-    async def _send_event(self, send: Send, event: Event) -> None:
-        self._last = event.offset
-        if self._chosen.takes(event.message):
-            data = msgspec.json.encode(event_document(event))
-            await _send(send, b"id: %d\ndata: %b\n\n" % (event.offset, data))
+    async def _send_events(self, send: Send, events: list[Event]) -> None:
+        self._last = events[-1].offset
+        takes = self._chosen.takes
+        chosen = events if self._chosen.takes_all else [event for event in events if takes(event.message)]
+        if chosen:
+            await _send(send, b"".join([event.sent or _frame(event) for event in chosen]))
 
 
-async def _wait(upcoming: asyncio.Future[Event], left: asyncio.Future[None]) -> bool:
+def _frame(event: Event) -> bytes:
+    """The event as streams send it, made for the first of them."""
+    event.sent = b"id: %d\ndata: %b\n\n" % (event.offset, msgspec.json.encode(event_document(event)))
+    return event.sent
+
+
+async def _wait(upcoming: asyncio.Future[list[Event]], left: asyncio.Future[None]) -> bool:
     """Whether anything happened before the client must hear that the stream is alive."""
     waited: set[asyncio.Future[Any]] = {upcoming, left}
     done, _ = await asyncio.wait(waited, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
