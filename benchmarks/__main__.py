@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import agent, flat, fleet, hub, main_job, objects
+from benchmarks import agent, cloud, flat, fleet, hub, main_job, objects
 from benchmarks.row import Benchmark, Row, table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +20,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "agent": agent.measure,
     "flat": flat.measure,
     "fleet": fleet.measure,
+    "cloud": cloud.measure,
     "objects": objects.measure,
 }
 

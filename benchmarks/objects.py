@@ -27,7 +27,10 @@ _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOt
 _PATIENCE = 30.0
 
 
-async def measure(effort: Effort = Effort()) -> list[Row]:
+_DEFAULT = Effort()
+
+
+async def measure(effort: Effort = _DEFAULT) -> list[Row]:
     """Uploads, downloads and a listing: throughput, and the server's processor time."""
     with tempfile.TemporaryDirectory(prefix="hotori-bench-") as folder:
         async with _ours(Path(folder)) as ours, _azurite(Path(folder)) as peer:
@@ -42,7 +45,8 @@ def _rows(ours: Figures, peer: Figures) -> list[Row]:
     small = f"{flushed}; {ours.small_a_second:.0f} and {peer.small_a_second:.0f} uploads a second seen"
     listed = f"{ours.list_cpu_ms:.0f} and {peer.list_cpu_ms:.0f} ms of the server's processor each"
     return [
-        Row("objects-upload", "8 MiB uploads, one after another", PEER, ours.upload, peer.upload, "MB/s", ">= 2.0", cpu),
+        Row("objects-upload", "8 MiB uploads, one after another", PEER, ours.upload, peer.upload, "MB/s", ">= 2.0",
+            cpu),
         Row("objects-upload-threads", "8 MiB uploads, 4 threads", PEER, ours.upload_by_4, peer.upload_by_4, "MB/s",
             ">= 2.0", flushed),
         Row("objects-upload-blocks", "64 MiB in blocks of 4 MiB, 4 threads", PEER, ours.upload_by_blocks,
