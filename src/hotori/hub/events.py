@@ -41,19 +41,30 @@ class Event:
 
 
 class _Shared:
-    """The events that were read last, decoded once for all readers of the same stretch."""
+    """The events that came or were read last, made once for all readers of the same stretch."""
 
     def __init__(self) -> None:
         self._events: OrderedDict[int, Event] = OrderedDict()
         self._bytes = 0
 
+    def at(self, start: int, end: int) -> list[Event] | None:
+        """The events from `start` to before `end`, where all of them are here."""
+        get = self._events.get
+        found = [event for offset in range(start, end) if (event := get(offset)) is not None]
+        return found if len(found) == end - start else None
+
     def of(self, entry: Entry) -> Event:
-        event = self._events.get(entry.offset)
-        if event is None:
-            event = self._events[entry.offset] = Event(entry.offset, decode_envelope(entry.data)[0])
-            self._bytes += len(event.message.body)
-            while self._bytes > _SHARED_BYTES or len(self._events) > _SHARED_EVENTS:
-                self._bytes -= len(self._events.popitem(last=False)[1].message.body)
+        return self._events.get(entry.offset) or self._add(entry.offset, decode_envelope(entry.data)[0])
+
+    def put(self, offset: int, message: Message) -> None:
+        if offset not in self._events:
+            self._add(offset, message)
+
+    def _add(self, offset: int, message: Message) -> Event:
+        event = self._events[offset] = Event(offset, message)
+        self._bytes += len(message.body)
+        while self._bytes > _SHARED_BYTES or len(self._events) > _SHARED_EVENTS:
+            self._bytes -= len(self._events.popitem(last=False)[1].message.body)
         return event
 
 
@@ -74,6 +85,7 @@ class Events:
         self._news = asyncio.Event()
         self._trimming: asyncio.Future[None] | None = None
         self._shared = _Shared()
+        self._entered: list[tuple[Batch, int, Message]] = []
         self._readers = 0
 
     @property
@@ -99,6 +111,9 @@ class Events:
     def enter(self, *messages: Message) -> Batch:
         """Begin to append: the events are the last ones of the batch now."""
         batch = self._log.enter([encode_envelope(message) for message in messages])
+        if self._readers:  # who will want them in a moment
+            places = range(len(batch.entries) - len(messages), len(batch.entries))
+            self._entered += [(batch, place, message) for place, message in zip(places, messages, strict=True)]
         if batch is not self._batch:
             self._batch = batch
             batch.add_done_callback(self._appended)
@@ -114,6 +129,10 @@ class Events:
 
     async def read(self, start: int, limit: int = _BATCH) -> list[Event]:
         """Events from `start` on that are there now, at most `limit`."""
+        start = max(start, self._log.first)
+        at_hand = self._shared.at(start, max(start, min(start + limit, self._log.next)))
+        if at_hand is not None:
+            return at_hand
         return [self._shared.of(entry) for entry in await self._log.read(start, limit)]
 
     async def offset_at(self, moment: float) -> int:
@@ -177,7 +196,13 @@ class Events:
     def _pause(self) -> float:
         return min(_PAUSE * self._readers, _LONGEST_PAUSE)
 
-    def _appended(self, _: Batch) -> None:
+    def _appended(self, batch: Batch) -> None:
+        entered, self._entered = self._entered, []
+        for its_batch, place, message in entered:
+            if its_batch is not batch:
+                self._entered.append((its_batch, place, message))
+            elif place < batch.stored:
+                self._shared.put(batch.first + place, message)
         # A reader that finds nothing must find an event that is not set: it would spin without ever suspending.
         news, self._news = self._news, asyncio.Event()
         news.set()

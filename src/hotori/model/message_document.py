@@ -51,8 +51,8 @@ def message_document(message: Message) -> JsonObject:
         "deviceId": sender.device if sender else None,
         "moduleId": sender.module if sender else None,
         "output": message.output,
-        "properties": dict(message.properties),
-        "system": dict(message.system),
+        "properties": dict(message.properties.items()),  # of a bag that is faster than its keys one by one
+        "system": dict(message.system.items()),
         "body": body_document(message),
     }
 
