@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -146,7 +146,7 @@ class BlobFiles:
         """Names with blobs, in UTF-8 order: those that begin with `prefix` and come after `after`."""
         start = f"{container.id}/{after}" if after else ""
         records = await self._records.list(_BLOBS, f"{container.id}/{prefix}", start, limit)
-        return [(record.key.partition("/")[2], _load_blob(record)) for record in records]
+        return await asyncio.to_thread(_named_blobs, records)
 
     async def replace(self, container: Container, name: str, decide: Decide, seen: Seen | None = None) -> Blob:
         """Make the blob what `decide` says, stamped; durable on return.
@@ -307,13 +307,24 @@ def _blocks_key(container: Container, name: str) -> str:
     return f"{container.id}/{hashlib.sha256(name.encode()).hexdigest()}/"
 
 
+_containers, _blobs, _pieces = (
+    msgspec.json.Decoder(Container),
+    msgspec.json.Decoder(Blob),
+    msgspec.json.Decoder(Piece),
+)
+
+
 def _load_container(record: Record) -> Container:
-    return msgspec.json.decode(record.value, type=Container)
+    return _containers.decode(record.value)
 
 
 def _load_blob(record: Record) -> Blob:
-    return msgspec.json.decode(record.value, type=Blob)
+    return _blobs.decode(record.value)
 
 
 def _load_piece(record: Record) -> Piece:
-    return msgspec.json.decode(record.value, type=Piece)
+    return _pieces.decode(record.value)
+
+
+def _named_blobs(records: Iterable[Record]) -> list[tuple[str, Blob]]:
+    return [(record.key.partition("/")[2], _load_blob(record)) for record in records]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import unquote
 
 from hotori.model.shared_key import SignedRequest, parse_query
@@ -132,7 +133,8 @@ class Answer:
         return self.body.length if isinstance(self.body, Reading) else len(self.body)
 
 
-def http_date(seconds: float) -> str:
+@lru_cache(maxsize=4096)
+def http_date(seconds: int) -> str:
     """As in `Mon, 01 Feb 2027 00:00:00 GMT`."""
     return formatdate(seconds, usegmt=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 
@@ -69,8 +70,10 @@ async def list_blobs(store: BlobFiles, call: Call) -> Answer:
     container, limit = await found_container(store, call), _page_size(call)
     entries, marker = await _page(store, container, call, limit)
     metadata = "metadata" in call.parameters.get("include", "").split(",")
-    body = blob_listing(
-        _endpoint(call), container.name, _asked(call, limit), entries, marker and _marker(marker), metadata=metadata
+    asked, marker = _asked(call, limit), marker and _marker(marker)
+    # A page of thousands takes its time to write; others are served meanwhile.
+    body = await asyncio.to_thread(
+        blob_listing, _endpoint(call), container.name, asked, entries, marker, metadata=metadata
     )
     return Answer(200, _XML, body)
 

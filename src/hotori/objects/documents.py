@@ -16,6 +16,10 @@ CONTENT_TYPE = "application/xml"
 
 _HEAD = '<?xml version="1.0" encoding="utf-8"?>'
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INFERRED_TIER = "<AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>"
+_UNLEASED = (
+    "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true</ServerEncrypted>"
+)
 _ENTRY = r"<(Latest|Committed|Uncommitted)>([^<&]*)</\1>"
 _BLOCK_LIST = re.compile(
     rf"\s*(?:<\?xml[^>]*\?>)?\s*<BlockList\s*(?:/>|>(?:\s*{_ENTRY})*\s*</BlockList>)\s*",
@@ -89,26 +93,22 @@ def signed_identifiers() -> bytes:
 
 def _blob(name: str, blob: Blob, *, metadata: bool) -> str:
     headers = blob.headers
-    properties = {
-        "Creation-Time": http_date(blob.created),
-        "Last-Modified": http_date(blob.modified),
-        "Etag": blob.etag,
-        "Content-Length": str(blob.size),
+    texts = {
         "Content-Type": headers.content_type,
         "Content-Encoding": headers.content_encoding,
         "Content-Language": headers.content_language,
         "Content-MD5": headers.md5,
         "Content-Disposition": headers.content_disposition,
         "Cache-Control": headers.cache_control,
-        "BlobType": "BlockBlob",
-        "AccessTier": blob.tier or "Hot",
-        "AccessTierInferred": "" if blob.tier else "true",
-        "LeaseStatus": "unlocked",
-        "LeaseState": "available",
-        "ServerEncrypted": "true",
     }
-    listed = "".join(_element(key, value) for key, value in properties.items() if value)
-    return f"<Blob>{_name(name)}<Properties>{listed}</Properties>{_metadata(blob.metadata) if metadata else ''}</Blob>"
+    listed = "".join([_element(key, value) for key, value in texts.items() if value])
+    tier = f"<AccessTier>{blob.tier}</AccessTier>" if blob.tier else _INFERRED_TIER
+    return (
+        f"<Blob>{_name(name)}<Properties><Creation-Time>{http_date(blob.created)}</Creation-Time>"
+        f"<Last-Modified>{http_date(blob.modified)}</Last-Modified><Etag>{blob.etag}</Etag>"
+        f"<Content-Length>{blob.size}</Content-Length>{listed}<BlobType>BlockBlob</BlobType>{tier}{_UNLEASED}"
+        f"</Properties>{_metadata(blob.metadata) if metadata else ''}</Blob>"
+    )
 
 
 def _container(container: Container, *, metadata: bool) -> str:
