@@ -18,7 +18,7 @@ PEER_PROCESS = "peer_process"
 """The key in a request's scope on a Unix socket: the id of the process that connected, 0 where it is out of sight."""
 _CREDENTIALS = struct.Struct("3i")
 
-_HIGH_WATER = 1 << 18
+_HIGH_WATER = 1 << 19
 """Bytes of a request's body that may wait for the application before the client is held up: the server library's own
 limit of 64 KiB stops and starts a socket for every few packets of a large upload."""
 
@@ -47,7 +47,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() or cycle.response_complete or len(cycle.body) + len(body) > _HIGH_WATER:
             super().on_body(body)  # which knows what is no body any more, and holds the client up
             return
-        cycle.body += body
+        # What the application gets is `bytes(cycle.body)`: no copy, where one packet's worth of bytes is all there is.
+        cycle.body = bytearray(cycle.body) + body if cycle.body else body
         cycle.message_event.set()
 
 
