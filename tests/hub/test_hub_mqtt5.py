@@ -14,6 +14,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties as PahoProperties
 
+from hotori.hub.envelope import Delivery
 from hotori.model.identity import Identity
 from hotori.model.message import MAX_SIZE, Message
 from hotori.mqtt.packets import Connect, Pingreq, Pingresp, Will
@@ -60,7 +61,7 @@ async def test_a_client_is_told_what_the_server_can_do(cloud: SmallHub) -> None:
     """3.2.2.3"""
     client = await WireClient5.connect(cloud, DEVICE, keep_alive=0)
     said = client.welcome.properties
-    assert (said.receive_maximum, said.maximum_qos, said.retain_available, said.topic_alias_maximum) == (1000, 1, 0, 0)
+    assert (said.receive_maximum, said.maximum_qos, said.retain_available, said.topic_alias_maximum) == (1000, 1, 0, 16)
     assert (said.shared_available, said.wildcard_available, said.subscription_ids_available) == (0, 1, 1)
     assert said.maximum_packet_size is not None
     assert said.maximum_packet_size > MAX_SIZE
@@ -201,7 +202,9 @@ async def test_a_message_that_no_route_takes_is_said_to_go_nowhere(edge: SmallHu
     [
         (Publish5(EVENTS, b"", 2, 1), Reason.QOS_NOT_SUPPORTED),
         (Publish5(EVENTS, b"", 1, 1, retain=True), Reason.RETAIN_NOT_SUPPORTED),
-        (Publish5("", b"", 1, 1, properties=Properties(topic_alias=1)), Reason.TOPIC_ALIAS_INVALID),
+        (Publish5("", b"", 1, 1, properties=Properties(topic_alias=16)), Reason.PROTOCOL_ERROR),
+        (Publish5(EVENTS, b"", 1, 1, properties=Properties(topic_alias=17)), Reason.TOPIC_ALIAS_INVALID),
+        (Publish5(EVENTS, b"", 1, 1, properties=Properties(response_topic="a/+")), Reason.PROTOCOL_ERROR),
         (Publish5(EVENTS, b"", properties=Properties(subscription_ids=(1,))), Reason.PROTOCOL_ERROR),
         (Publish5("devices/dev-2/messages/events/", b""), Reason.TOPIC_NAME_INVALID),
         (Publish5(EVENTS, bytes(MAX_SIZE + 1), 1, 1), Reason.PACKET_TOO_LARGE),
@@ -271,6 +274,72 @@ async def test_beyond_the_limit_of_subscriptions_they_are_refused(edge: SmallHub
     older = await WireClient.connect(edge, CAMERA)
     assert await older.subscribe(f"{head}one-more", f"{head}1") == (0x80, 1)
     await older.close()
+
+
+async def test_a_number_stands_for_a_topic_until_it_stands_for_another(cloud: SmallHub) -> None:
+    """3.3.2.3.4: for one connection only"""
+    client = await WireClient5.connect(cloud, DEVICE)
+    first, short = Properties(topic_alias=16), Properties(topic_alias=16)
+    client.send(
+        Publish5(EVENTS + "n=1", b"a", 1, 1, properties=first),
+        Publish5("", b"b", 1, 2, properties=short),
+        Publish5(EVENTS + "n=2", b"c", 1, 3, properties=first),
+        Publish5("", b"d", 1, 4, properties=short),
+        Publish5("devices/dev-2/messages/events/", b"", 1, 5, properties=first),
+        Publish5("", b"", 1, 6, properties=short),
+    )
+    reasons = [(await client.expect(Puback5)).reason for _ in range(6)]
+    assert reasons == [0, 0, 0, 0, Reason.TOPIC_NAME_INVALID, Reason.TOPIC_NAME_INVALID]
+    said = [(message.body, message.properties["n"]) for message in await all_events(cloud)]
+    assert said == [(b"a", "1"), (b"b", "1"), (b"c", "2"), (b"d", "2")]
+    await client.close()
+    again = await WireClient5.connect(cloud, DEVICE)
+    again.send(Publish5("", b"", 1, 1, properties=short))
+    assert await again.expect_disconnect() == Reason.PROTOCOL_ERROR
+
+
+async def test_topics_are_numbered_for_a_client_that_offers_it(edge: SmallHub) -> None:
+    """3.1.2.11.5: no more numbers than it offers, and whole topics beyond"""
+    classifier = Identity("edge-1", "classifier")
+    for name, body in (("a", b"1"), ("a", b"2"), ("b", b"3"), ("b", b"4"), ("a", b"5")):
+        await edge.hub.queues.submit(Message(body), (Delivery(f"module:classifier/{name}", 0, 0.0),))
+    client = await WireClient5.connect(edge, classifier, Properties(topic_alias_maximum=1))
+    head = "devices/edge-1/modules/classifier/inputs/"
+    await client.subscribe(head + "#")
+    got = [await client.expect_publish() for _ in range(5)]
+    assert [(one.topic, one.properties.topic_alias, one.payload) for one in got] == [
+        (head + "a", 1, b"1"),
+        ("", 1, b"2"),
+        (head + "b", None, b"3"),
+        (head + "b", None, b"4"),
+        ("", 1, b"5"),
+    ]
+    await client.close()
+
+
+async def test_what_was_too_large_to_send_teaches_no_number(cloud: SmallHub) -> None:
+    """3.1.2.11.4, 3.3.2.3.4"""
+    for body in (bytes(2000), b"small"):
+        await cloud.hub.send_to_device("dev-1", Message(body))
+    client = await WireClient5.connect(cloud, DEVICE, Properties(topic_alias_maximum=5, maximum_packet_size=1000))
+    await client.subscribe(BOUND)
+    got = await client.expect_publish()
+    assert (got.topic, got.properties.topic_alias) == ("devices/dev-1/messages/devicebound/", 1)
+    await client.close()
+
+
+async def test_words_are_left_out_where_the_client_takes_no_more(cloud: SmallHub) -> None:
+    """3.4.2.2.2, 3.14.2.2.3"""
+    client = await WireClient5.connect(cloud, DEVICE, Properties(maximum_packet_size=20))
+    client.send(Publish5("devices/dev-2/messages/events/", b"", 1, 1))
+    assert await client.expect(Puback5) == Puback5(1, Reason.TOPIC_NAME_INVALID)
+    client.send(Publish5("devices/dev-2/messages/events/", b""))
+    assert await client.expect(Disconnect5) == Disconnect5(Reason.TOPIC_NAME_INVALID)
+    await client.close()
+    silent = await WireClient5.connect(cloud, DEVICE, Properties(request_problem=0))
+    silent.send(Publish5("devices/dev-2/messages/events/", b"", 1, 1))
+    assert await silent.expect(Puback5) == Puback5(1, Reason.TOPIC_NAME_INVALID)
+    await silent.close()
 
 
 async def test_a_session_ends_when_it_was_to_end(tmp_path: Path) -> None:
@@ -443,6 +512,14 @@ async def test_mosquittos_clients_speak_mqtt_5_with_the_hub(tls: SmallHub) -> No
     assert await mosquitto(tls, "mosquitto_pub", "-t", EVENTS, "-m", "five", "-q", "1", *user) == (0, "")
     [message] = await all_events(tls)
     assert (message.body, message.properties, message.content_type) == (b"five", {"room": "lab"}, "text/plain")
+
+
+async def test_mosquittos_publisher_may_number_its_topic(tls: SmallHub) -> None:
+    """3.3.2.3.4"""
+    alias = ("-D", "PUBLISH", "topic-alias", "3")
+    repeated = ("--repeat", "3", "--repeat-delay", "0")
+    assert await mosquitto(tls, "mosquitto_pub", "-t", EVENTS, "-m", "x", "-q", "1", *repeated, *alias) == (0, "")
+    assert [message.body for message in await all_events(tls)] == [b"x"] * 3
 
 
 async def mosquitto(hub: SmallHub, program: str, *arguments: str) -> tuple[int | None, str]:

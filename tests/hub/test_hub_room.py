@@ -19,6 +19,7 @@ from hotori.model.identity import Identity
 from hotori.model.manifest import HubConfig, RouteSpec, WhenFull
 from hotori.model.message import Message
 from hotori.mqtt.packets import Puback, Publish
+from hotori.mqtt.packets5 import Puback5, Publish5, Reason
 from hotori.mqtt.topics import TWIN_RESPONSES, Telemetry, TwinGet
 from hotori.routing.router import Router
 from hotori.store.segments import SegmentLog
@@ -26,6 +27,7 @@ from hotori.store.sqlite import SqliteRecords
 from hotori.testing.addresses import loopback_address
 from hotori.testing.small_hub import BookDirectory, SmallHub
 from hotori.testing.wire_client import WireClient
+from hotori.testing.wire_client5 import WireClient5
 
 CAMERA = Identity("edge-1", "camera")
 SMALL = StoreLimits(capacity=40_000)
@@ -215,6 +217,22 @@ async def test_a_sender_who_has_gone_waits_no_more(
     assert place.queues.counters()["a/x"].accepted == accepted + len(others)
 
 
+async def test_who_waits_no_more_takes_no_memory() -> None:
+    """Senders may come and go for days while there is no room"""
+    room, message = Room(SMALL), Message(b"")
+    for _ in range(20):
+        gone = room.hold(bytes(1 << 20), message, ())
+        gone.cancel()
+        await asyncio.sleep(0)
+    assert not room.pressed
+    room.hold(b"first", message, ())
+    room.hold(b"second", message, ())
+    taken = room.next_held(1)
+    room.hold_again(taken)
+    assert [each.data for each in room.next_held(9)] == [b"first", b"second"]
+    assert room.problems == []
+
+
 async def test_a_route_that_allows_it_lets_its_oldest_go(
     open_place: Callable[[Path, StoreLimits], Place], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -277,10 +295,12 @@ async def test_a_full_disk_makes_senders_wait_and_goes_on_by_itself(
     assert again.queues.counters()["a/x"] == Counters(accepted=confirmed + 3, pending=confirmed + 3)
 
 
-async def test_a_client_is_kept_waiting_for_its_acknowledgement_and_for_nothing_else(tmp_path: Path) -> None:
-    """3.3"""
+@pytest.fixture
+async def narrow(tmp_path: Path) -> AsyncIterator[SmallHub]:
+    """An edge hub with little room, whose camera sends upstream."""
     routes = {"up": RouteSpec("up", "FROM /* INTO $upstream", when_full=WhenFull.REFUSE)}
-    hub = SmallHub(
+    (tmp_path / "hub").mkdir()
+    async with SmallHub(
         tmp_path / "hub",
         loopback_address(),
         BookDirectory("edge-1", str(CAMERA)),
@@ -290,23 +310,72 @@ async def test_a_client_is_kept_waiting_for_its_acknowledgement_and_for_nothing_
         checkpoint=0.02,
         limits=SMALL,
         segment_bytes=4096,
-    )
-    (tmp_path / "hub").mkdir()
-    async with hub:
-        client = await WireClient.connect(hub, CAMERA)
-        await client.subscribe(TWIN_RESPONSES)
-        for number in range(1, 201):
-            client.send(Publish(Telemetry(CAMERA).format(), bytes(400), 1, number))
-        queue = hub.hub.queues.queue("upstream/edge-1/camera")
-        await until(lambda: "queues-blocked" in [problem.code for problem in hub.hub.queues.problems])
-        client.send(Publish(TwinGet("1").format(), b""))
-        assert "/res/200/" in (await client.expect_publish()).topic
+    ) as hub:
+        yield hub
 
-        for _ in range(200):
-            if (item := queue.take(0.0)) is None:
-                await until(lambda: queue.urgency() < (1 << 60, 0))
-                item = queue.take(0.0)
-            assert item
-            queue.deliver(item)
-        assert [(await client.expect(Puback)).packet_id for _ in range(200)] == list(range(1, 201))
-        await client.close()
+
+async def test_a_client_is_kept_waiting_for_its_acknowledgement_and_for_nothing_else(narrow: SmallHub) -> None:
+    """3.3"""
+    client = await WireClient.connect(narrow, CAMERA)
+    await client.subscribe(TWIN_RESPONSES)
+    for number in range(1, 201):
+        client.send(Publish(Telemetry(CAMERA).format(), bytes(400), 1, number))
+    queue = narrow.hub.queues.queue("upstream/edge-1/camera")
+    await until(lambda: "queues-blocked" in [problem.code for problem in narrow.hub.queues.problems])
+    client.send(Publish(TwinGet("1").format(), b""))
+    assert "/res/200/" in (await client.expect_publish()).topic
+
+    await deliver(queue, 200)
+    assert [(await client.expect(Puback)).packet_id for _ in range(200)] == list(range(1, 201))
+    await client.close()
+
+
+async def test_who_can_be_told_that_the_queues_are_full_is_told_after_a_while(narrow: SmallHub) -> None:
+    """3.3, MQTT 5 3.4.2.1: 0x97, and what is refused is not in the queues"""
+    narrow.hub.room_seconds = 0.5
+    client = await WireClient5.connect(narrow, CAMERA)
+    for number in range(1, 201):
+        client.send(Publish5(Telemetry(CAMERA).format(), bytes(400), 1, number))
+    answers = [await client.expect(Puback5) for _ in range(200)]
+    assert [answer.packet_id for answer in answers] == list(range(1, 201))
+    refused = [answer for answer in answers if answer.reason == Reason.QUOTA_EXCEEDED]
+    taken = [answer for answer in answers if answer.reason == Reason.SUCCESS]
+    assert refused
+    assert taken
+    assert len(refused) + len(taken) == 200
+    assert refused[0].properties.reason == "the queues are full: send it again later"
+    queue = narrow.hub.queues.queue("upstream/edge-1/camera")
+    await until(lambda: narrow.hub.queues.problems == [])
+    assert queue.counters == Counters(accepted=len(taken), pending=len(taken))
+
+    await deliver(queue, len(taken))
+    narrow.hub.room_seconds = 30.0
+    client.send(Publish5(Telemetry(CAMERA).format(), b"again", 1, 1))
+    assert (await client.expect(Puback5)).reason == Reason.SUCCESS
+    await client.close()
+
+
+async def test_what_waits_goes_with_its_sender(narrow: SmallHub) -> None:
+    """3.3: a client that leaves sends again what was not acknowledged"""
+    client = await WireClient5.connect(narrow, CAMERA)
+    for number in range(1, 201):
+        client.send(Publish5(Telemetry(CAMERA).format(), bytes(400), 1, number))
+    await until(lambda: "queues-blocked" in [problem.code for problem in narrow.hub.queues.problems])
+    queue = narrow.hub.queues.queue("upstream/edge-1/camera")
+    await client.close()
+    await until(lambda: not narrow.hub.sessions.connected(CAMERA))
+    for _ in range(25):  # checkpoints, at each of which what waits is let in
+        await deliver(queue, len(queue))
+        await asyncio.sleep(0.02)
+    assert queue.counters.accepted < 200
+    assert narrow.hub.queues.problems == []
+
+
+async def deliver(queue: Queue, count: int) -> None:
+    """Take and settle so many, as they come."""
+    for _ in range(count):
+        if (item := queue.take(0.0)) is None:
+            await until(lambda: queue.urgency() < (1 << 60, 0))
+            item = queue.take(0.0)
+        assert item
+        queue.deliver(item)

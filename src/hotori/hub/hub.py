@@ -47,6 +47,8 @@ class Hub:
 
     connect_seconds = 15.0
     """How long a new connection may take to introduce itself."""
+    room_seconds = 30.0
+    """How long a message waits for room in full queues, if its sender can be told that it was not taken."""
 
     def __init__(
         self,

@@ -7,23 +7,27 @@ import logging
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
+from hotori.hub.carrier import Carrier
 from hotori.hub.conversation import Conversation
-from hotori.hub.dialect import matching
+from hotori.hub.dialect import Dialect, matching
 from hotori.hub.head import Ending, Handover
+from hotori.hub.limited_wait import LimitedWait
 from hotori.hub.mqtt_head import MqttHead, marked
 from hotori.hub.promise import Answer, Promise
 from hotori.hub.published import delivered, published
-from hotori.hub.session import NOT_ALLOWED
+from hotori.hub.room import Held
+from hotori.hub.session import NOT_ALLOWED, Session
+from hotori.hub.topic_aliases import ReceivedAliases, SentAliases
 from hotori.hub.unrouted import NOWHERE
 from hotori.model.message import MAX_SIZE, Message
 from hotori.mqtt.bag import MalformedBagError
 from hotori.mqtt.encoder import PINGRESP
 from hotori.mqtt.encoder5 import encode5
-from hotori.mqtt.packets import MAX_PACKET_ID, Packet, Pingreq
+from hotori.mqtt.packets import MAX_PACKET_ID, Connect, Packet, Pingreq
 from hotori.mqtt.packets5 import (
     Disconnect5,
     Packet5,
@@ -40,6 +44,9 @@ from hotori.mqtt.packets5 import (
 )
 from hotori.mqtt.properties import NO_PROPERTIES, Properties
 from hotori.mqtt.topics import MethodReply, ReportedPatch, TwinGet
+
+if TYPE_CHECKING:
+    from hotori.hub.hub import Hub
 
 RECEIVE_MAXIMUM = 1000
 """How many messages a client may send without an answer [3.2.2.3.3]."""
@@ -67,6 +74,17 @@ class Mqtt5Head(MqttHead):
 
     _parting: Reason | None = None
     _unanswered = 0
+
+    def __init__(self, hub: Hub, session: Session, carrier: Carrier, dialect: Dialect, connect: Connect) -> None:
+        self._received_aliases = ReceivedAliases()
+        self._sent_aliases = SentAliases(connect.properties.topic_alias_maximum or 0)
+        self._waits: set[asyncio.Future[int]] = set()
+        super().__init__(hub, session, carrier, dialect, connect)
+
+    def gone(self) -> None:
+        super().gone()
+        for wait in [*self._waits]:
+            wait.cancel()
 
     def other(self, packet: Packet | Packet5) -> None:
         match packet:
@@ -98,13 +116,19 @@ class Mqtt5Head(MqttHead):
         topic = self._dialect.place(endpoint)
         properties = delivered(message, self._hub.clock(), self._identifiers(topic))
         qos = 1 if packet_id else 0
-        return self._say(Publish5(topic, message.body, qos, packet_id, dup=again, properties=properties))
+        packet = self._sent_aliases.shortened(
+            Publish5(topic, message.body, qos, packet_id, dup=again, properties=properties)
+        )
+        if said := self._say(packet):
+            self._sent_aliases.sent(packet)
+        return said
 
     def farewell(self, ending: Ending, reason: str) -> bytes:
         if ending is Ending.GOODBYE:
             return b""
-        said = Properties(reason=reason) if self._connect.properties.request_problem != 0 else Properties()
-        return encode5(Disconnect5(self._parting or _REASONS[ending], said))
+        parting = self._parting or _REASONS[ending]
+        said = encode5(Disconnect5(parting, self._words(reason)))
+        return said if len(said) <= self._most_bytes else encode5(Disconnect5(parting))
 
     def call(self, name: str, request: str, payload: bytes) -> None:
         answer = self._dialect.method_answer(name, request)
@@ -132,7 +156,7 @@ class Mqtt5Head(MqttHead):
         except ValueError as error:  # a property that is longer than it may be
             logger.warning("A message to %s cannot be written: %s", self._identity, error)
             return False
-        if len(data) > (self._connect.properties.maximum_packet_size or math.inf):
+        if len(data) > self._most_bytes:
             return False
         self._carrier.send(data)
         return True
@@ -155,18 +179,19 @@ class Mqtt5Head(MqttHead):
     # What the client publishes
 
     def _publish(self, packet: Publish5) -> None:
-        if (reason := self._fault(packet)) is not None:
-            self._leave(reason, f"it published what it may not: {reason.name}")
-        elif packet.qos == 2 and packet.packet_id in self._session.received:
+        named = self._fault(packet) or self._received_aliases.named(packet)
+        if isinstance(named, Reason):
+            self._leave(named, f"it published what it may not: {named.name}")
+            return
+        packet = named
+        if packet.qos == 2 and packet.packet_id in self._session.received:
             self._answer5(packet, None)
         else:
             self._take(packet)
 
     def _fault(self, packet: Publish5) -> Reason | None:
         """What ends the connection [3.3.2, 3.3.4]."""
-        if packet.properties.topic_alias is not None:
-            return Reason.TOPIC_ALIAS_INVALID
-        if packet.properties.subscription_ids:
+        if packet.properties.subscription_ids or set("+#") & set(packet.properties.response_topic or ""):
             return Reason.PROTOCOL_ERROR
         if packet.retain:
             return Reason.RETAIN_NOT_SUPPORTED
@@ -212,7 +237,15 @@ class Mqtt5Head(MqttHead):
         if message.size() > MAX_SIZE:
             self._leave(Reason.PACKET_TOO_LARGE, f"a message of {message.size()} bytes is larger than {MAX_SIZE}")
             return
-        self._answer5(packet, self._hub.enter(self._identity, self._stamped(message)))
+        promise = self._hub.enter(self._identity, self._stamped(message))
+        self._answer5(packet, self._limited(promise) if isinstance(promise, Held) and packet.qos else promise)
+
+    def _limited(self, held: Held) -> Promise:
+        """What finds no room is refused after a while [3.4.2.1]; in 3.1.1 it can only wait."""
+        wait = LimitedWait(held, self._room, self._hub.room_seconds, _quota)
+        self._waits.add(wait)
+        wait.add_done_callback(self._waits.discard)
+        return wait
 
     def _answer5(self, packet: Publish5, promise: Promise | None) -> None:
         self._unanswered += bool(packet.qos)
@@ -240,15 +273,22 @@ class Mqtt5Head(MqttHead):
         self._carrier.answered()
 
     def _tell_verdict(self, turn: int, verdict: _Verdict) -> None:
-        said = NO_PROPERTIES
-        if verdict.why and self._connect.properties.request_problem != 0:
-            said = Properties(reason=verdict.why)
-        if turn > 0:
-            self._carrier.send(encode5(Puback5(turn, verdict.reason, said)))
-            return
-        if verdict.reason < Reason.UNSPECIFIED:
+        kind = Puback5 if turn > 0 else Pubrec5
+        data = encode5(kind(abs(turn), verdict.reason, self._words(verdict.why)))
+        if len(data) > self._most_bytes:  # words for people are no reason to say more than it takes [3.4.2.2.2]
+            data = encode5(kind(abs(turn), verdict.reason))
+        if turn < 0 and verdict.reason < Reason.UNSPECIFIED:
             self._session.received.add(-turn)
-        self._carrier.send(encode5(Pubrec5(-turn, verdict.reason, said)))
+        self._carrier.send(data)
+
+    def _words(self, why: str) -> Properties:
+        """A reason for people, if the client wants to hear of problems [3.1.2.11.7]."""
+        return Properties(reason=why) if why and self._connect.properties.request_problem != 0 else NO_PROPERTIES
+
+    @property
+    def _most_bytes(self) -> float:
+        """The largest packet that the client takes."""
+        return self._connect.properties.maximum_packet_size or math.inf
 
     # What it says otherwise
 
@@ -311,6 +351,10 @@ class _DeclinedError(Exception):
     def __init__(self, verdict: _Verdict) -> None:
         super().__init__(verdict.why)
         self.verdict = verdict
+
+
+def _quota() -> _DeclinedError:
+    return _DeclinedError(_Verdict(Reason.QUOTA_EXCEEDED, "the queues are full: send it again later"))
 
 
 def _verdict(answer: Answer) -> _Verdict | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from hotori.hub.envelope import Delivery
@@ -38,7 +38,7 @@ class Room:
         self.wanted = asyncio.Event()
         """Set when the first message has to wait."""
         self._forecast = Forecast()
-        self._held: deque[Held] = deque()
+        self._held: OrderedDict[Held, None] = OrderedDict()
         self._held_bytes = 0
         self.pressed = False
         """Whether so much is held that no more should be read."""
@@ -59,7 +59,8 @@ class Room:
     def hold(self, data: bytes, message: Message, deliveries: tuple[Delivery, ...]) -> Held:
         """Keep a message until there is room."""
         held = Held(data, message, deliveries)
-        self._held.append(held)
+        self._held[held] = None
+        held.add_done_callback(self._gone)
         self._count(len(data))
         if len(self._held) == 1:
             self.wanted.set()
@@ -69,7 +70,7 @@ class Room:
         """The oldest that wait, without those whose senders have gone; they are let in or held again."""
         found: list[Held] = []
         while self._held and len(found) < most:
-            held = self._held.popleft()
+            held, _ = self._held.popitem(last=False)
             self._count(-len(held.data))
             if not held.cancelled():
                 found.append(held)
@@ -77,8 +78,17 @@ class Room:
 
     def hold_again(self, held: Sequence[Held]) -> None:
         """There was no room for these after all."""
-        self._held.extendleft(reversed(held))
-        self._count(sum(len(each.data) for each in held))
+        for each in reversed(held):
+            if not each.done():
+                self._held[each] = None
+                self._held.move_to_end(each, last=False)
+                self._count(len(each.data))
+
+    def _gone(self, held: asyncio.Future[int]) -> None:
+        """Its sender waits no more, so that it takes no memory any more."""
+        if isinstance(held, Held) and held in self._held:
+            del self._held[held]
+            self._count(-len(held.data))
 
     def _count(self, size: int) -> None:
         self._held_bytes += size
@@ -105,7 +115,7 @@ class Room:
 
     def close(self) -> None:
         """Nobody is let in any more."""
-        for held in self._held:
+        for held in [*self._held]:
             held.cancel()
         self._held.clear()
 

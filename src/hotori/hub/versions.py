@@ -8,6 +8,7 @@ from hotori.hub.dialect import Dialect
 from hotori.hub.head import Ending
 from hotori.hub.mqtt5_head import RECEIVE_MAXIMUM, Mqtt5Head
 from hotori.hub.mqtt_head import MqttHead
+from hotori.hub.topic_aliases import MOST_ALIASES
 from hotori.mqtt.decoder import Cutter, Decoder
 from hotori.mqtt.decoder5 import Decoder5
 from hotori.mqtt.encoder import encode
@@ -79,7 +80,7 @@ def welcome(connect: Connect, present: bool, dialect: Dialect, max_packet: int, 
         retain_available=0,
         maximum_packet_size=max_packet,
         assigned_client_id=None if connect.client_id else assigned_id,
-        topic_alias_maximum=0,
+        topic_alias_maximum=MOST_ALIASES,
         wildcard_available=1,
         subscription_ids_available=1,
         shared_available=0,
