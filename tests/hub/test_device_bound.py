@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,14 +13,19 @@ import httpx
 import pytest
 
 from hotori.hub.courier import Terms
+from hotori.hub.delivery_counts import COLLECTION
 from hotori.hub.locks import LockLostError
 from hotori.hub.service_bound import ServiceQueue
 from hotori.model.identity import Identity
 from hotori.model.message import Message
 from hotori.model.sas import sign
+from hotori.mqtt.packets import Puback
 from hotori.net.tls import client_context
+from hotori.store.sqlite import SqliteRecords
 from hotori.testing.addresses import loopback_address
 from hotori.testing.cloud_hub import CloudHub
+from hotori.testing.small_hub import BookDirectory, SmallHub
+from hotori.testing.wire_client import WireClient
 
 DEVICE = Identity("dev-1")
 BOUND, FEEDBACK = "/devices/dev-1/messages/deviceBound", "/messages/serviceBound/feedback"
@@ -239,6 +245,53 @@ async def test_messages_and_their_feedback_survive_a_restart(
     await cloud.stop()
     await cloud.start()
     assert await feedback(service, 2) == [("before", "Success"), ("held", "Success")]
+
+
+async def test_deliveries_are_counted_on_over_a_restart(
+    cloud: CloudHub, service: httpx.AsyncClient, device: httpx.AsyncClient
+) -> None:
+    """1.5, 1.11: and so a message that was delivered too often goes"""
+    await send(service, b"often", iothub_messageid="often", iothub_ack="negative")
+    await send(service, b"once")
+    for count in ("0", "1"):
+        got = await device.get(BOUND)
+        assert (got.content, got.headers["iothub-deliverycount"]) == (b"often", count)
+        await cloud.stop()  # with the message locked
+        await cloud.start()
+    got = await device.get(BOUND)
+    assert (got.content, got.headers["iothub-deliverycount"]) == (b"once", "0")
+    assert await feedback(service) == [("often", "DeliveryCountExceeded")]
+
+
+async def test_deliveries_by_publish_are_counted_over_a_crash(tmp_path: Path) -> None:
+    """1.5: what was saved a second before the end is known; what is settled is forgotten"""
+    hub = SmallHub(tmp_path / "hub", loopback_address(), BookDirectory("dev-1"), tls=False)
+    async with hub:
+        await hub.hub.send_to_device("dev-1", Message(b"again"))
+        client = await WireClient.connect(hub, DEVICE)
+        await client.subscribe("devices/dev-1/messages/devicebound/#")
+        got = await client.expect_publish()
+        records = hub.stores[0]
+        assert isinstance(records, SqliteRecords)
+        async with asyncio.timeout(10):
+            while await records.get(COLLECTION, "c2d:dev-1") is None:
+                await asyncio.sleep(0.05)
+        await asyncio.to_thread(shutil.copytree, tmp_path / "hub", tmp_path / "killed")
+        await client.close()
+
+    async with SmallHub(tmp_path / "killed", loopback_address(), BookDirectory("dev-1"), tls=False) as hub:
+        assert [*hub.hub.queues.queue("c2d:dev-1").attempts().values()] == [1]
+        client = await WireClient.connect(hub, DEVICE)
+        await client.subscribe("devices/dev-1/messages/devicebound/#")
+        got = await client.expect_publish()
+        assert got.dup
+        client.send(Puback(got.packet_id))
+        records = hub.stores[0]
+        assert isinstance(records, SqliteRecords)
+        async with asyncio.timeout(10):
+            while await records.get(COLLECTION, "c2d:dev-1") is not None:
+                await asyncio.sleep(0.05)
+        await client.close()
 
 
 async def test_an_acknowledged_publish_completes(cloud: CloudHub, service: httpx.AsyncClient) -> None:

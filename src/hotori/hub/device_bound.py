@@ -11,6 +11,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from hotori.hub.courier import DEVICE_TERMS, Terms
+from hotori.hub.delivery_counts import DeliveryCounts
 from hotori.hub.directory import Directory
 from hotori.hub.envelope import Delivery
 from hotori.hub.lane import Item
@@ -24,6 +25,7 @@ from hotori.hub.service_bound import ServiceBound, ServiceQueue
 from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.message import Message
+from hotori.store.records import Records
 
 ACK = "iothub-ack"
 """The application property by which a message asks for feedback (contract 1.6)."""
@@ -58,6 +60,7 @@ class DeviceBound:
     def __init__(
         self,
         queues: Queues,
+        records: Records,
         directory: Directory,
         clock: Callable[[], float],
         chance: Callable[[int], bytes],
@@ -68,18 +71,24 @@ class DeviceBound:
         self.locks = Locks(queues, terms, clock, chance)
         self._queues, self._directory, self._clock = queues, directory, clock
         self._service_bound = service_bound
+        self._counts = DeliveryCounts(queues, records)
         self._asked: dict[tuple[str, int], _Asked] = {}
 
     async def start(self) -> None:
-        """Find what waits and asked for feedback before the hub was started again."""
-        if self._service_bound is None:
-            return
-        for endpoint, counters in self._queues.counters().items():
-            if counters.pending and endpoint.startswith(device_endpoint("")):
-                await self._remember(self._queues.queue(endpoint))
+        """Find what waits: how often it was delivered before the hub was started again, and whether it asked for
+        feedback."""
+        waiting = [
+            endpoint
+            for endpoint, counters in self._queues.counters().items()
+            if counters.pending and endpoint.startswith(device_endpoint(""))
+        ]
+        for endpoint in waiting if self._service_bound is not None else ():
+            await self._remember(self._queues.queue(endpoint))
+        await self._counts.start(waiting)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self.locks.close()
+        await self._counts.close()
 
     async def send(self, device: str, message: Message, time_to_live: float | None = None) -> None:
         """Queue a message; durable when this returns. Seconds to live; None is an hour. Raises DeviceQueueFullError."""
@@ -91,6 +100,7 @@ class DeviceBound:
         expires = now + (TIME_TO_LIVE if time_to_live is None else time_to_live)
         asked = await self._asks(device, message, expires)
         addressed = _addressed(device, message, now, None if time_to_live is None else expires)
+        self._counts.watch(endpoint)
         promise = self._queues.enter(addressed, (Delivery(endpoint, 0, expires),))
         if asked is not None:
             queue.settled = self._settled

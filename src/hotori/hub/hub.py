@@ -92,7 +92,7 @@ class Hub:
         self.closed = False
         self.service_bound = ServiceBound(queues, clock, chance)
         feedback = self.service_bound if device is None else None
-        self.device_bound = DeviceBound(queues, directory, clock, chance, feedback, device_terms)
+        self.device_bound = DeviceBound(queues, records, directory, clock, chance, feedback, device_terms)
         self.configuration_statuses: dict[Identity, JsonObject] = {}
         self.twins.desired_watchers.append(self._tell_desired)
         self.twins.reported_watchers.append(lambda change: self.meters.reports(change.identity))
@@ -110,7 +110,7 @@ class Hub:
             connection.abort("the hub is closing", Ending.CLOSING)
         self.sessions.close()
         await asyncio.sleep(0)
-        self.device_bound.close()
+        await self.device_bound.close()
         self.service_bound.close()
         await self.queues.close()
 

@@ -217,6 +217,10 @@ class Lane:
         count = min(most, end - self._start)
         return self.drop_below(self._offsets[self._start + count - 1] + 1) if count > 0 else 0
 
+    def attempts(self) -> Iterator[tuple[int, int]]:
+        """The offset of each pending message that was taken before, and how often."""
+        return ((item.offset, item.attempts) for item in self._items() if item.attempts)
+
     def pending(self) -> Iterator[int]:
         """The offsets of what is not settled."""
         yield from self._out

@@ -125,6 +125,10 @@ class Queue:
         for lane in self._lanes.values():
             yield from lane.pending()
 
+    def attempts(self) -> dict[int, int]:
+        """How often each pending message was taken, by its offset; without those that never were."""
+        return dict(pair for lane in self._lanes.values() for pair in lane.attempts())
+
     def sweep(self, now: float) -> int:
         """Expire what waits too long; how many."""
         return sum(lane.sweep(now) for lane in self._lanes.values())
