@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hotori.edge.hub_settings import Clients, HubSettings, hub_report
+from hotori.hub.rates import ClientRates
 from hotori.model.identity import Identity
+from hotori.model.json import JsonObject
 from hotori.model.message import Message
 from hotori.routing.router import Upstream
 from tests.edge.parts import Clock
@@ -68,3 +70,13 @@ def test_modules_that_left_stay_listed_and_devices_do_not() -> None:
         }
     }
     assert len(changes) == 4
+
+
+def test_the_rates_of_clients_are_those_that_are_desired() -> None:
+    """1.9: none unless it is said; what is no number is refused with the settings that hold"""
+    desired: JsonObject = {"schemaVersion": "1.1", "routes": {}, "clientRates": {"messagesPerSecond": 50}}
+    settings = FIRST.configured(desired, 1)
+    assert settings.rates == ClientRates(messages=50)
+    refused = settings.configured({**desired, "clientRates": {"bytesPerSecond": "many"}}, 2)
+    assert (refused.code, refused.rates) == (400, ClientRates(messages=50))
+    assert not FIRST.rates.limited

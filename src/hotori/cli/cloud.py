@@ -48,6 +48,8 @@ cloud.add_command(problems)
     type=click.Choice(["twinChangeEvents", "deviceLifecycleEvents", "deviceConnectionStateEvents"]),
     help="Put this into the event log beside what devices say; may be given several times.",
 )
+@click.option("--client-messages", type=click.IntRange(0), default=0, help="That an identity may send in a second.")
+@click.option("--client-bytes", type=click.IntRange(0), default=0, help="That an identity may send in a second.")
 @answers
 def serve(
     terminal: Terminal,
@@ -60,6 +62,8 @@ def serve(
     registry_port: int,
     portal_port: int,
     hub_events: tuple[str, ...],
+    client_messages: int,
+    client_bytes: int,
 ) -> None:
     """Run hub, object store, image registry and portal in one process until Ctrl-C.
 
@@ -70,6 +74,7 @@ def serve(
     """
     from hotori.cloud.main import CloudConfig, run_cloud
     from hotori.hub.hub_events import EventSource
+    from hotori.hub.rates import ClientRates
     from hotori.portal.app import portal_app
     from hotori.sdk.connection_file import FILE_NAME, CloudConnection
 
@@ -83,6 +88,7 @@ def serve(
         registry_port=registry_port,
         portal_port=portal_port,
         hub_events=frozenset(map(EventSource, hub_events)),
+        client_rates=ClientRates(client_messages, client_bytes),
     )
 
     def ready(connection: CloudConnection) -> None:

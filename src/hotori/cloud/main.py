@@ -17,6 +17,7 @@ from hotori.cloud.listeners import CloudListeners, bind_all, port_of
 from hotori.hub.cloud_services import CloudSurroundings, open_services
 from hotori.hub.hub_events import EventSource
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
+from hotori.hub.rates import ClientRates
 from hotori.hub.service_api.app import service_app
 from hotori.hub.service_api.dependencies import ServiceDependencies
 from hotori.images.image_files import ImageFiles
@@ -60,6 +61,7 @@ class CloudConfig:
     portal_port: int = 8080
     hub_events: frozenset[EventSource] = frozenset()
     certificate_look: float = DAY
+    client_rates: ClientRates | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ async def _open_parts(
         authority=authority,
         pinner=ImagePinner(images, f"{config.name}:{port_of(listeners.registry)}"),
         hub_events=config.hub_events,
+        client_rates=config.client_rates,
     )
     return CloudParts(await open_services(around, stack), blobs, images, credentials)
 

@@ -388,6 +388,7 @@ class EdgeDevice:
         self.settings = self.settings.configured(desired, version)
         self._intake.router = self.settings.router
         self.hub.queues.limits = self.settings.limits
+        self.hub.rates.limits = self.settings.rates
         for problem in self.settings.problems:
             _log.error("$edgeHub: %s: %s", problem.title(), problem.cause())
         self._report_hub()

@@ -9,6 +9,7 @@ from hotori import __version__
 from hotori.edge.own_twin import key_safe
 from hotori.edge.report import problem_documents
 from hotori.edge.times import iso_time
+from hotori.hub.rates import ClientRates
 from hotori.hub.store_limits import StoreLimits
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import JsonObject
@@ -29,6 +30,7 @@ class HubSettings:
 
     router: Router = field(default_factory=lambda: Router.compile(FIRST_ROUTES))
     limits: StoreLimits = field(default_factory=StoreLimits)
+    rates: ClientRates = field(default_factory=ClientRates)
     version: int = 0
     code: int = 200
     problems: Sequence[Problem] = ()
@@ -42,7 +44,8 @@ class HubSettings:
             router, problems = Router.compile_each(config)
         except Problem as problem:
             return replace(self, version=version, code=400, problems=(problem,))
-        return HubSettings(router, StoreLimits.of(config), version, 400 if problems else 200, tuple(problems))
+        rates = ClientRates(config.client_messages, config.client_bytes)
+        return HubSettings(router, StoreLimits.of(config), rates, version, 400 if problems else 200, tuple(problems))
 
     @property
     def description(self) -> str:

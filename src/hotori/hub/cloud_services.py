@@ -27,6 +27,7 @@ from hotori.hub.policies import Policies
 from hotori.hub.provisioning.mqtt_counter import MqttCounter
 from hotori.hub.provisioning.provisioning import Provisioning
 from hotori.hub.queues import Queues
+from hotori.hub.rates import ClientRates
 from hotori.hub.registry import Registry
 from hotori.hub.registry_jobs import RegistryJobs
 from hotori.hub.rollouts.configurations import Configurations, Pinner, no_pins
@@ -62,6 +63,7 @@ class CloudSurroundings:
     hub_events: frozenset[EventSource] = frozenset()
     device_terms: Terms = DEVICE_TERMS
     login_limits: LoginLimits | None = None
+    client_rates: ClientRates | None = None
     endpoint_rules: EndpointRules = field(default_factory=EndpointRules)
     clock: Callable[[], float] = time.time
     chance: Callable[[int], bytes] = os.urandom
@@ -120,6 +122,7 @@ def _hub(around: CloudSurroundings, registry: Registry, queues: Queues, intake: 
         device_terms=around.device_terms,
         vouchers=vouchers,
         login_limits=around.login_limits,
+        client_rates=around.client_rates,
         clock=around.clock,
     )
     HubEvents(hub, registry, around.hub_events)

@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_out",
         "_reading",
+        "_resting",
         "_silence",
         "_transport",
         "_writable",
@@ -81,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._expiry = math.inf
         self._writable = True
         self._reading = True
+        self._resting = False
 
     @property
     def writable(self) -> bool:
@@ -102,8 +104,23 @@ class Connection(asyncio.Protocol):
             self._pace()
         else:
             self._read(self._head, self._decoder, data)
+            if self._hub.rates.limited:
+                self._hub.turn.end()  # what it said just now counts
+                self._rest(self._head)
             if self._head.busy:
                 self._pace()
+
+    def _rest(self, head: MqttHead) -> None:
+        """Do not read for a while from a client that says more than it may (ADR 28)."""
+        seconds = self._hub.rates.rest(head.conversation.session.identity, self._loop.time())
+        if seconds and not self._resting:
+            self._resting = True
+            self._loop.call_later(seconds, self._go_on)
+            self._pace()
+
+    def _go_on(self) -> None:
+        self._resting = False
+        self._pace()
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -174,7 +191,7 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def _busy(self) -> bool:
-        return self._admitting is not None if self._head is None else self._head.busy
+        return self._resting or (self._admitting is not None if self._head is None else self._head.busy)
 
     def _end(self, *, goodbye: bool = False) -> None:
         """Let everything go, once."""

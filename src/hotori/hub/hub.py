@@ -15,6 +15,7 @@ from hotori.hub.device_bound import DeviceBound
 from hotori.hub.device_jobs import DeviceJobs
 from hotori.hub.directory import Directory
 from hotori.hub.failed_logins import LoginLimits
+from hotori.hub.fast_clients import FastClients
 from hotori.hub.flushes import Flushes
 from hotori.hub.head import Ending
 from hotori.hub.intake import Intake
@@ -22,6 +23,7 @@ from hotori.hub.meters import Meters
 from hotori.hub.methods import Methods
 from hotori.hub.promise import Promise, as_future
 from hotori.hub.queues import Queues, device_endpoint
+from hotori.hub.rates import ClientRates
 from hotori.hub.service_bound import ServiceBound
 from hotori.hub.sessions import Sessions
 from hotori.hub.takeovers import Takeovers
@@ -65,6 +67,7 @@ class Hub:
         device_terms: Terms = DEVICE_TERMS,
         vouchers: Vouchers | None = None,
         login_limits: LoginLimits | None = None,
+        client_rates: ClientRates | None = None,
         clock: Callable[[], float] = time.time,
         chance: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -80,6 +83,8 @@ class Hub:
         self.twins = Twins(records, clock, twin_gate)
         self.sessions = Sessions(records, clock)
         self.takeovers = Takeovers(clock)
+        self.fast = FastClients(client_rates or ClientRates(), clock)
+        self.rates = self.fast.rates
         self.meters = Meters()
         self.methods = Methods(self.sessions, self.meters.method)
         self.admissions = Admissions(directory, self._names, clock, device, vouchers, login_limits, self.meters.refuse)
@@ -122,8 +127,16 @@ class Hub:
 
     def _enter(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
         promises = self.intake.enter_each(messages)
+        if self.rates.limited:
+            self._count_rates(messages)
         self.meters.messages(messages, promises[-1][0])
         return promises
+
+    def _count_rates(self, messages: Sequence[Message]) -> None:
+        now = asyncio.get_running_loop().time()
+        for message in messages:
+            if message.sender is not None:
+                self.fast.count(message.sender, message, now)
 
     def submit(self, sender: Identity, message: Message) -> asyncio.Future[int]:
         """Stamp and begin to take a message of a client; the future is done once it is durable."""

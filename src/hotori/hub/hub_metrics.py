@@ -29,6 +29,10 @@ def account_families(hub: Hub) -> Iterator[Family]:
     for sender, count in hub.queues.unrouted.counts.items():
         unrouted.add(count, id=sender)
     yield from (messages, pending, unrouted)
+    rests = Family("hotori_client_rests_total", Kind.COUNTER, "Times that a client said too much and was not read from")
+    for identity, count in hub.fast.rests.items():
+        rests.add(count, id=str(identity))
+    yield rests
     yield from _store(hub.queues)
     yield Family("hotori_connected_clients", Kind.GAUGE, "Clients that are connected").add(len(hub.connections))
 

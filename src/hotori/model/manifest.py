@@ -137,12 +137,15 @@ class RouteSpec:
 class HubConfig:
     """`$edgeHub` desired: how messages flow. A negative `time_to_live` keeps them for ever.
 
-    `most_bytes` is the limit of the queues on disk; 0 is the hub's own.
+    `most_bytes` is the limit of the queues on disk; 0 is the hub's own. `client_messages` and `client_bytes` are what
+    one identity may say in a second; 0 is no limit.
     """
 
     routes: Mapping[str, RouteSpec]
     time_to_live: int = DEFAULT_TIME_TO_LIVE
     most_bytes: int = 0
+    client_messages: int = 0
+    client_bytes: int = 0
 
     @classmethod
     def parse(cls, desired: JsonObject, at: str = "") -> HubConfig:
@@ -159,13 +162,18 @@ class HubConfig:
         limits_at = f"{at}/storeAndForwardConfiguration"
         limits = _object(store, "storeLimits", limits_at, required=False)
         most_bytes = _whole(limits, "maxSizeBytes", 0, _LARGEST_STORE, f"{limits_at}/storeLimits")
+        rates = _object(desired, "clientRates", at, required=False)
+        messages, size = (
+            _whole(rates, name, 0, _LARGEST_STORE, f"{at}/clientRates")
+            for name in ("messagesPerSecond", "bytesPerSecond")
+        )
         blank_is_nothing = desired["schemaVersion"] == "1.0"
         specs = {
             name: _route(name, value, f"{at}/routes/{name}")
             for name, value in routes.items()
             if not (blank_is_nothing and isinstance(value, str) and not value.strip())
         }
-        return cls(specs, time_to_live, most_bytes)
+        return cls(specs, time_to_live, most_bytes, messages, size)
 
 
 @dataclass(frozen=True, slots=True)

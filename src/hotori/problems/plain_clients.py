@@ -1,4 +1,4 @@
-"""Problems of clients that share an identity, and of those that speak plain MQTT."""
+"""Problems of clients that share an identity, that say too much, and that speak plain MQTT."""
 
 from hotori.problems.kind import Kind, Severity, Words
 
@@ -51,4 +51,24 @@ KEY_WRONG = Kind(
     commands=("hotori device show '{identity}' --connection-string",),
 )
 
-KINDS = (IDENTITY_SHARED, KEY_IN_THE_CLEAR, KEY_WRONG)
+CLIENT_TOO_FAST = Kind(
+    code="client-too-fast",
+    title=Words(
+        "{identity} says more than it may, and is slowed down", "{identity} の送信が上限を超え、減速されています"
+    ),
+    cause=Words(
+        "Each identity may say {messages} messages and {bytes} bytes a second. The hub does not read from this one until "
+        "it keeps to that. Nothing is lost; its messages wait where they are sent from. Over HTTPS it is answered 429.",
+        "一つの ID が送れるのは毎秒 {messages} メッセージ、{bytes} バイトまでです。上限に収まるまで、ハブはこのクライアントから"
+        "読み取りません。失われるものはなく、メッセージは送信元で待ちます。HTTPS には 429 を返します。",
+    ),
+    remedy=Words(
+        "Let the program send less often, or raise the rates: clientRates of $edgeHub on an edge device, "
+        "--client-messages and --client-bytes of the cloud.",
+        "プログラムの送信頻度を下げるか、上限を上げてください（エッジでは $edgeHub の clientRates、クラウドでは "
+        "--client-messages と --client-bytes）。",
+    ),
+    severity=Severity.WARNING,
+)
+
+KINDS = (IDENTITY_SHARED, KEY_IN_THE_CLEAR, KEY_WRONG, CLIENT_TOO_FAST)

@@ -23,6 +23,7 @@ from hotori.hub.jobs import Jobs
 from hotori.hub.listener import PORT, mqtt_tunnel, serve_mqtt
 from hotori.hub.policies import Policies
 from hotori.hub.provisioning.provisioning import Provisioning
+from hotori.hub.rates import ClientRates
 from hotori.hub.registry import Registry
 from hotori.hub.registry_jobs import RegistryJobs
 from hotori.hub.rollouts.rollouts import Rollouts
@@ -65,8 +66,10 @@ class CloudHub:
         hub_events: frozenset[EventSource] = frozenset(),
         device_terms: Terms = DEVICE_TERMS,
         login_limits: LoginLimits | None = None,
+        client_rates: ClientRates | None = None,
     ) -> None:
         self.address = address
+        self._client_rates = client_rates
         self._hub_events, self._device_terms, self._login_limits = hub_events, device_terms, login_limits
         self.endpoint_rules = EndpointRules(clock=clock, backoff=Backoff(0.01, 0.05))
         self.storage: StorageConnection | None = None
@@ -127,6 +130,7 @@ class CloudHub:
             hub_events=self._hub_events,
             device_terms=self._device_terms,
             login_limits=self._login_limits,
+            client_rates=self._client_rates,
             endpoint_rules=self.endpoint_rules,
             clock=self.clock,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from starlette.responses import Response
@@ -27,7 +28,10 @@ _SYSTEM: Mapping[str, str] = {
 
 
 async def send_event(call: Call) -> Response:
-    """A message of the device; durable when it is answered."""
+    """A message of the device; durable when it is answered. Raises `client-too-fast`."""
+    hub = call.deps.hub
+    if seconds := hub.rates.rest(call.identity, asyncio.get_running_loop().time()):
+        raise hub.fast.problem(call.identity, seconds)
     await call.deps.hub.submit(call.identity, await read_message(call, MAX_SIZE))
     return no_content()
 

@@ -28,6 +28,7 @@ from hotori.problems.service import (
 )
 from hotori.store.records import VersionConflictError
 
+_TOO_MANY = 429
 _INVALID = (400, "ArgumentInvalid")
 _UNAUTHORIZED = (401, "IotHubUnauthorizedAccess")
 _STATUS: Mapping[str, tuple[int, str]] = {
@@ -47,6 +48,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "too-many-modules": (413, "TooManyModulesOnDevice"),
     "changed-meanwhile": (412, "PreconditionFailed"),
     "method-unanswered": (504, "GatewayTimeout"),
+    "client-too-fast": (429, "ThrottlingException"),
     "device-queue-full": (403, "DeviceMaximumQueueDepthExceeded"),
     "message-too-large": (413, "MessageTooLarge"),
     "uploads-full": (403, "DeviceMaximumActiveFileUploadLimitExceeded"),
@@ -116,7 +118,10 @@ def translated(error: Exception) -> Problem:
 def problem_answer(problem: Problem) -> Response:
     """The answer that clients of the contract understand, with the whole problem beside it for ours."""
     status, code = status_of(problem)
-    return error_answer(status, code, f"{problem.title()}. {problem.cause()}", problem)
+    answer = error_answer(status, code, f"{problem.title()}. {problem.cause()}", problem)
+    if status == _TOO_MANY:
+        answer.headers["retry-after"] = str(max(1, int(problem.values.get("seconds", "1"))))
+    return answer
 
 
 def error_answer(status: int, code: str, words: str, problem: Problem | None = None) -> Response:
