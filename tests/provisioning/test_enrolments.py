@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.sas import derived_key, sign
 from hotori.model.secret import Secret
+from hotori.mqtt.packets import Connack, Connect, Publish
 from hotori.net.tls import client_context
 from hotori.problems import Problem
 from hotori.problems.provisioning import DEVICE_TAKEN
@@ -26,6 +28,7 @@ from hotori.testing.addresses import loopback_address
 from hotori.testing.certificates import Signer
 from hotori.testing.cloud_hub import CloudHub
 from hotori.testing.small_hub import FAR_FUTURE
+from hotori.testing.wire_client import WireClient
 
 KEY = Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 SYMMETRIC: JsonObject = {"attestation": {"type": "symmetricKey", "symmetricKey": {"primaryKey": KEY.reveal()}}}
@@ -88,6 +91,47 @@ async def test_a_device_registers_over_https(cloud: CloudHub) -> None:
     assert (state["status"], state["substatus"]) == ("assigned", "initialAssignment")
     assert (state["assignedHub"], state["deviceId"]) == (cloud.address, "reg-1")
     assert (await cloud.registry.get(Identity("reg-1"))).primary == KEY
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[]", b"\xff", b'{"registrationId": 7}', b'{"registrationId": "reg-2"}', b"[" * 5000],
+    ids=["unfinished", "array", "no text", "number", "another", "nested"],
+)
+async def test_what_is_no_registration_is_refused_over_https(cloud: CloudHub, body: bytes) -> None:
+    """12.3: errorCode, trackingId, message, timestampUtc; and nobody is assigned"""
+    await enrol(cloud, "reg-1")
+    device = Device(cloud, "reg-1")
+    resource = f"{device.scope}/registrations/reg-1"
+    token = {"Authorization": sign(resource, KEY, FAR_FUTURE, "registration")}
+    async with httpx.AsyncClient(base_url=f"https://{cloud.host}", verify=device.context, trust_env=False) as http:
+        answer = await http.put(f"/{resource}/register", content=body, headers=token)
+    assert answer.status_code == 400
+    assert {"errorCode", "trackingId", "message", "timestampUtc"} <= answer.json().keys()
+    assert (answer.json()["errorCode"], answer.json()["problem"]["code"]) == (400004, "request-malformed")
+    with pytest.raises(Problem, match="There is no device reg-1"):
+        await cloud.registry.get(Identity("reg-1"))
+
+
+async def test_what_is_no_registration_is_refused_over_mqtt(cloud: CloudHub) -> None:
+    """12.1: in the topic, with the same body; the visit goes on"""
+    await enrol(cloud, "reg-1")
+    resource = f"{cloud.provisioning.scope}/registrations/reg-1"
+    client = WireClient(
+        *await asyncio.open_connection(cloud.address, 8883, ssl=client_context(cloud.authority.certificate))
+    )
+    token = sign(resource, KEY, FAR_FUTURE).encode()
+    client.send(Connect("reg-1", f"{resource}/api-version=2019-03-31", token, False))
+    assert (await client.expect(Connack)).code == 0
+    head = "$dps/registrations/PUT/iotdps-register/"
+    for rid, body in enumerate((b"nonsense", b'{"registrationId": "reg-2"}')):
+        client.send(Publish(f"{head}?$rid={rid}", body, 1, 1))
+        answer = await client.expect_publish()
+        assert answer.topic == f"$dps/registrations/res/400/?$rid={rid}"
+        assert {"errorCode", "trackingId", "message", "timestampUtc"} == json.loads(answer.payload).keys()
+    client.send(Publish(f"{head}?$rid=9", b'{"payload": null, "registrationId": "reg-1"}', 1, 1))
+    assert (await client.expect_publish()).topic == "$dps/registrations/res/202/?$rid=9&retry-after=2"
+    await client.close()
 
 
 async def test_a_device_with_a_certificate_registers_over_https(cloud: CloudHub, tmp_path: Path) -> None:

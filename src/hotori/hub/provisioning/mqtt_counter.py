@@ -26,6 +26,7 @@ from hotori.hub.provisioning.topics import (
     read_user_name,
     response_topic,
 )
+from hotori.hub.provisioning.words import check_register, error_body
 from hotori.model.json import JsonObject
 from hotori.model.sas import SasToken
 from hotori.mqtt.decoder import Decoder
@@ -52,6 +53,8 @@ from hotori.problems import Problem
 
 LONGEST_VISIT = 600.0
 """Seconds after which a device has to come again: provisioning takes some, and nothing else is done here."""
+_FAULTS = {"registration-unknown": (404, 404204), "request-malformed": (400, 400004)}
+"""Status and error code of what is the device's own mistake, by the problem's code."""
 _MAX_PACKET = 64 * 1024
 _MOST_WAITING = 20
 """Requests that a device may send before the first is answered."""
@@ -186,17 +189,19 @@ class _Visit(asyncio.Protocol):
             return
         if packet.qos:
             self.send(encode_puback(packet.packet_id))
-        status, retry_after, body = await self._result(accepted, request)
+        status, retry_after, body = await self._result(accepted, request, packet.payload)
         self.send(encode_publish(response_topic(status, request.rid, retry_after), msgspec.json.encode(body)))
 
-    async def _result(self, accepted: Accepted, request: Request) -> tuple[int, int | None, JsonObject]:
+    async def _result(self, accepted: Accepted, request: Request, payload: bytes) -> tuple[int, int | None, JsonObject]:
         provisioning = self._provisioning
         try:
             if isinstance(request, Register):
+                check_register(payload, accepted.registration)
                 return 202, RETRY_AFTER, await provisioning.register(accepted)
             return 200, None, await provisioning.poll(accepted.registration, request.operation)
         except Problem as problem:
-            if problem.code == "registration-unknown":
-                return 404, None, {"errorCode": 404204, "message": problem.title()}
+            now = provisioning.hub.clock()
+            if (known := _FAULTS.get(problem.code)) is not None:
+                return known[0], None, error_body(known[1], problem, now)
             logger.error("%s could not be provisioned: %s", accepted.registration, problem)
-            return 503, RETRY_AFTER, {"errorCode": 503001, "message": problem.title()}
+            return 503, RETRY_AFTER, error_body(503001, problem, now)

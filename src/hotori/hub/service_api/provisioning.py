@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Mapping
 
 from starlette.responses import Response
 
 from hotori.hub.client_certificate import ClientCertificate
 from hotori.hub.credentials import Refusal
-from hotori.hub.moment import written_time
 from hotori.hub.provisioning.applicant import Accepted, Applicant
 from hotori.hub.provisioning.provisioning import RETRY_AFTER
+from hotori.hub.provisioning.words import check_register, error_body
 from hotori.hub.service_api.answer import json_answer
 from hotori.hub.service_api.authorization import certificates_of
 from hotori.hub.service_api.call import Call
@@ -21,8 +19,8 @@ from hotori.model.sas import SasToken
 from hotori.mqtt.packets import ConnackCode
 from hotori.problems import Problem
 
-_TOO_MANY, _UNAUTHORIZED, _NOT_FOUND = 429, 401, 404
-_CODES = {_TOO_MANY: 429001, _UNAUTHORIZED: 401002, _NOT_FOUND: 404204}
+_TOO_MANY, _UNAUTHORIZED, _NOT_FOUND, _MALFORMED = 429, 401, 404, 400
+_CODES = {_MALFORMED: 400004, _TOO_MANY: 429001, _UNAUTHORIZED: 401002, _NOT_FOUND: 404204}
 
 
 async def register(call: Call) -> Response:
@@ -30,7 +28,10 @@ async def register(call: Call) -> Response:
     accepted = await _accepted(call)
     if isinstance(accepted, Response):
         return accepted
-    await call.body()
+    try:
+        check_register(await call.body(), accepted.registration)
+    except Problem as problem:
+        return _error(_MALFORMED, problem, call.deps.clock())
     return _under_way(await call.deps.provisioning.register(accepted))
 
 
@@ -43,7 +44,7 @@ async def poll(call: Call) -> Response:
         operation = _names(call)["operation"]
         return json_answer(await call.deps.provisioning.poll(accepted.registration, operation))
     except Problem as problem:
-        return _error(_NOT_FOUND, problem)
+        return _error(_NOT_FOUND, problem, call.deps.clock())
 
 
 async def show(call: Call) -> Response:
@@ -55,7 +56,7 @@ async def show(call: Call) -> Response:
         found = await call.deps.provisioning.assignments.get(accepted.registration)
         return json_answer(found.document())
     except Problem as problem:
-        return _error(_NOT_FOUND, problem)
+        return _error(_NOT_FOUND, problem, call.deps.clock())
 
 
 async def _accepted(call: Call) -> Accepted | Response:
@@ -71,7 +72,7 @@ async def _accepted(call: Call) -> Accepted | Response:
     address = f"{client.host}:{client.port}" if client else "?"
     refusal = Refusal(ConnackCode.NOT_AUTHORIZED, verdict)
     code = await call.deps.hub.admissions.refuse(refusal, address, applicant.registration)
-    return _error(_UNAUTHORIZED if code is ConnackCode.NOT_AUTHORIZED else _TOO_MANY, verdict)
+    return _error(_UNAUTHORIZED if code is ConnackCode.NOT_AUTHORIZED else _TOO_MANY, verdict, call.deps.clock())
 
 
 def _names(call: Call) -> Mapping[str, str]:
@@ -83,12 +84,7 @@ def _under_way(body: JsonObject) -> Response:
     return json_answer(body, 202, {"Retry-After": str(RETRY_AFTER)})
 
 
-def _error(status: int, problem: Problem) -> Response:
-    body: JsonObject = {
-        "errorCode": _CODES[status],
-        "trackingId": secrets.token_hex(16),
-        "message": f"{problem.title()}. {problem.cause()}",
-        "timestampUtc": written_time(time.time()),
-        "problem": problem.document(),  # type: ignore[dict-item]  # a typed dictionary is one, too
-    }
+def _error(status: int, problem: Problem, now: float) -> Response:
+    body = error_body(_CODES[status], problem, now)
+    body["problem"] = problem.document()  # type: ignore[assignment]  # a typed dictionary is one, too
     return json_answer(body, status, {"Retry-After": str(RETRY_AFTER)} if status == _TOO_MANY else None)
