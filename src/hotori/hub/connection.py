@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
                 self._pace()
 
     def _rest(self, head: MqttHead) -> None:
-        """Do not read for a while from a client that says more than it may (ADR 28)."""
+        """Do not read for a while from a client that says more than it may (ADR 27)."""
         seconds = self._hub.rates.rest(head.conversation.session.identity, self._loop.time())
         if seconds and not self._resting:
             self._resting = True
