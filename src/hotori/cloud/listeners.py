@@ -5,12 +5,8 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from hotori.net.ports import bind
+from hotori.net.ports import bind, bind_https
 from hotori.problems import Problem
-from hotori.problems.network import PORT_FORBIDDEN, PORT_IN_USE
-
-HTTPS_PORT = 443
-HTTPS_FALLBACK = 8443
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +22,6 @@ class CloudListeners:
     def close(self) -> None:
         for listener in (self.mqtt, self.https, self.storage, self.registry, self.portal):
             listener.close()
-
-
-def port_of(listener: socket.socket) -> int:
-    return int(listener.getsockname()[1])
-
-
-def bind_https(address: str, port: int | None, service: str) -> socket.socket:
-    """The port asked for; else 443, and 8443 where 443 is taken or not allowed."""
-    if port is not None:
-        return bind(address, port, service)
-    try:
-        return bind(address, HTTPS_PORT, service)
-    except Problem as problem:
-        if problem.code not in (PORT_FORBIDDEN.code, PORT_IN_USE.code):
-            raise
-        return bind(address, HTTPS_FALLBACK, service)
 
 
 def bind_all(address: str, mqtt: int, https: int | None, storage: int, registry: int, portal: int) -> CloudListeners:

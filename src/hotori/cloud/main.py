@@ -13,7 +13,7 @@ from hotori.cloud.blob_grants import StoreGrants
 from hotori.cloud.credentials import CloudCredentials
 from hotori.cloud.front import with_storage
 from hotori.cloud.image_pinner import ImagePinner
-from hotori.cloud.listeners import CloudListeners, bind_all, port_of
+from hotori.cloud.listeners import CloudListeners, bind_all
 from hotori.hub.cloud_services import CloudSurroundings, open_services
 from hotori.hub.hub_events import EventSource
 from hotori.hub.listener import mqtt_tunnel, serve_mqtt
@@ -29,6 +29,7 @@ from hotori.net.authority import Authority
 from hotori.net.client_certificate import ask_for_certificate
 from hotori.net.http import AsgiApp, HttpServer
 from hotori.net.live_certificate import DAY, LiveCertificate
+from hotori.net.ports import port_of
 from hotori.net.tls import ServesTls, client_context
 from hotori.objects.blob_files import BlobFiles
 from hotori.objects.server import objects_app

@@ -11,8 +11,6 @@ from urllib.parse import quote
 
 import httpx
 
-from hotori.diagnosis.evidence import ConnectEvidence
-from hotori.diagnosis.findings import findings
 from hotori.hub.auth_chain import AuthChain
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import JsonObject
@@ -23,6 +21,7 @@ from hotori.problems import Problem, Words
 from hotori.problems.identity import DEVICE_UNKNOWN, TOKEN_REFUSED
 from hotori.problems.network import CLOUD_UNREACHABLE
 from hotori.sdk.connection_file import HubAddress
+from hotori.sdk.http_problem import transport_problem
 
 _API_VERSION = "2021-04-12"
 _TOKEN_LIFE = 3600
@@ -132,7 +131,7 @@ class CloudApi:
                 method, path, params={"api-version": _API_VERSION}, headers=headers, json=body
             )
         except httpx.HTTPError as error:
-            raise findings(ConnectEvidence(self._address, innermost(error)))[0] from error
+            raise transport_problem(self._address, error) from error
 
 
 def _hub_path(actor: str, name: str) -> str:
@@ -165,12 +164,3 @@ def _told(response: httpx.Response) -> Problem | None:
 
 def _status(status: int) -> Words:
     return Words(f"it answered with HTTP status {status}", f"HTTP 状態 {status} が返りました")
-
-
-def innermost(error: BaseException) -> str:
-    """The words of the first cause: libraries wrap what the system said in layers of their own."""
-    while True:
-        inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
-        if inner is None:
-            return str(error) or type(error).__name__
-        error = inner

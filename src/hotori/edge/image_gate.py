@@ -15,10 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from hotori.diagnosis.evidence import ConnectEvidence
-from hotori.diagnosis.findings import findings
-from hotori.edge.cloud_api import innermost
 from hotori.model.json import JsonObject
+from hotori.sdk.http_problem import transport_problem
 
 _TIMEOUT = httpx.Timeout(30.0, pool=None)
 _ASKED = ("authorization", "accept", "range", "if-range", "if-none-match")
@@ -62,7 +60,7 @@ class ImageGate:
         try:
             answer = await self._client.send(asked, stream=True)
         except httpx.HTTPError as error:
-            problem = findings(ConnectEvidence(self._address, innermost(error)))[0]
+            problem = transport_problem(self._address, error)
             words: JsonObject = {"code": "UNKNOWN", "message": f"{problem.title()}. {problem.cause()}"}
             return JSONResponse({"errors": [words]}, 503)
         told = _chosen(answer.headers, _TOLD)

@@ -22,7 +22,7 @@ from hotori.edge.enrolment import EnrolmentFile, ParentEdge
 from hotori.edge.image_gate import ImageGate
 from hotori.edge.last_run import LastRun
 from hotori.edge.launched import Launched
-from hotori.edge.listeners import EdgeListeners, bind_all, port_of
+from hotori.edge.listeners import EdgeListeners, bind_all
 from hotori.edge.membership import settle
 from hotori.edge.metrics import MetricsListener, metrics_app
 from hotori.edge.module_engine import ModuleEngine, hub_address, hub_names
@@ -36,7 +36,7 @@ from hotori.net.address import is_loopback
 from hotori.net.authority_apart import AuthorityApart
 from hotori.net.http import HttpServer
 from hotori.net.live_certificate import LiveCertificate
-from hotori.net.ports import port_owner
+from hotori.net.ports import port_of, port_owner
 from hotori.net.tls import client_context
 from hotori.reconcile.release import INSTALLED
 from hotori.runtimes.held_image import ImageHolder

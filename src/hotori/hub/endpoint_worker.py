@@ -69,6 +69,10 @@ class EndpointWorker:
         while True:
             try:
                 await self._hand_over()
+            except Problem as problem:
+                logger.error("The endpoint %s waits: %s: %s", self.spec.name, problem.title(), problem.cause())
+                self.problem = problem
+                await self._pause()
             except Exception:  # the guard of this loop
                 logger.exception("Messages for the endpoint %s could not be handed over", self.spec.name)
                 await self._pause()

@@ -12,6 +12,7 @@ from hotori.problems import Problem
 from hotori.problems.network import ADDRESS_UNAVAILABLE, PORT_FORBIDDEN, PORT_IN_USE
 
 _BACKLOG = 1024
+_HTTPS, _HTTPS_UNPRIVILEGED = 443, 8443
 _LISTENING = "0A"
 _IP_FREEBIND = 15  # ip(7); Python does not name it
 
@@ -38,6 +39,23 @@ def bind(address: str, port: int, service: str, *, ahead: bool = False) -> socke
         listener.close()
         raise _problem(error, address, port, service) from error
     return listener
+
+
+def bind_https(address: str, port: int | None, service: str, *, ahead: bool = False) -> socket.socket:
+    """As `bind`, of the port asked for; without one it is 443, and 8443 where 443 is taken or not allowed."""
+    if port is not None:
+        return bind(address, port, service, ahead=ahead)
+    try:
+        return bind(address, _HTTPS, service, ahead=ahead)
+    except Problem as problem:
+        if problem.kind not in (PORT_FORBIDDEN, PORT_IN_USE):
+            raise
+        return bind(address, _HTTPS_UNPRIVILEGED, service, ahead=ahead)
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port of a socket that is bound."""
+    return int(listener.getsockname()[1])
 
 
 def bind_unix(path: Path) -> socket.socket:

@@ -9,7 +9,7 @@ from hotori.diagnosis.findings import findings
 from hotori.problems import Problem
 
 
-def transport_problem(address: str, error: httpx.TransportError) -> Problem:
+def transport_problem(address: str, error: httpx.HTTPError) -> Problem:
     """`cloud-unreachable`, `certificate-untrusted` or what else the system's own words mean."""
     return findings(ConnectEvidence(address, innermost(error)))[0]
 

@@ -19,12 +19,10 @@ from urllib.parse import quote
 
 import httpx
 
-from hotori.diagnosis.evidence import ConnectEvidence
-from hotori.diagnosis.findings import findings
 from hotori.model.connection_string import StorageConnection
 from hotori.model.shared_key import SignedRequest
 from hotori.net.tls import client_context
-from hotori.problems import Problem
+from hotori.sdk.http_problem import transport_problem
 
 Clock: TypeAlias = Callable[[], float]
 
@@ -165,7 +163,7 @@ class StorageClient:
         try:
             response = await self._http.send(request)
         except httpx.TransportError as error:
-            raise _unreachable(self._connection.endpoint, error) from error
+            raise transport_problem(self._connection.endpoint, error) from error
         if not response.is_success:
             raise _refused(response)
         return response
@@ -202,10 +200,3 @@ def _refused(response: httpx.Response) -> StorageRequestError:
     code = response.headers.get("x-ms-error-code", "")
     message = _text(response.text, "Message").partition("\n")[0] or response.reason_phrase
     return StorageRequestError(response.status_code, code, message)
-
-
-def _unreachable(endpoint: str, error: BaseException) -> Problem:
-    """What the system said is under layers of the HTTP library."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    return findings(ConnectEvidence(endpoint, str(error) or type(error).__name__))[0]
