@@ -162,9 +162,9 @@ def _moment(value: Json, now: float) -> float:
         return now
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError as error:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError) as error:
         raise Problem(REQUEST_MALFORMED, str(error), reason="startTime is a time in ISO 8601") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _seconds(document: JsonObject) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
@@ -22,6 +23,7 @@ CLOCK_SKEW = 300.0
 """How long after its end a token is still taken, in seconds: clocks differ (contract 1.3)."""
 
 _SCHEME = "SharedAccessSignature "
+_EXPIRY = re.compile(r"[0-9]{1,18}")
 
 
 def decode_key(key: Secret) -> bytes:
@@ -75,7 +77,7 @@ class SasToken:
             return None
         fields = dict(part.partition("=")[::2] for part in text[len(_SCHEME) :].split("&"))
         expiry = fields.get("se", "")
-        if not fields.get("sr") or not fields.get("sig") or not (expiry.isascii() and expiry.isdigit()):
+        if not fields.get("sr") or not fields.get("sig") or not _EXPIRY.fullmatch(expiry):
             return None
         return cls(
             signed_resource=fields["sr"],

@@ -8,6 +8,7 @@ text in single quotes ends at its quote even where other characters follow at on
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -113,4 +114,8 @@ def _without_mark(text: str, token: Token) -> Token:
 
 
 def _number(run: str) -> float:
-    return float(int(run, 16)) if run[:2] in ("0x", "0X") else float(run)
+    """What is too large is infinite, however it is written."""
+    try:
+        return float(int(run, 16)) if run[:2] in ("0x", "0X") else float(run)
+    except OverflowError:
+        return math.inf

@@ -22,11 +22,12 @@ from hotori.edge.check.transport import handshake, websocket
 from hotori.edge.cloud_api import CloudApi
 from hotori.edge.control import SOCKET
 from hotori.edge.enrolment import EnrolmentFile
-from hotori.edge.listeners import bind_all, port_of
+from hotori.edge.listeners import bind_all
 from hotori.edge.module_engine import ModuleEngine
 from hotori.edge.workload_sockets import socket_path
 from hotori.images.client import RegistryClient
 from hotori.model.json import Json, JsonObject
+from hotori.net.ports import port_of
 from hotori.net.tls import client_context
 from hotori.problems import Problem
 from hotori.problems.checks import CLOCK_OFF, DEPLOYMENT_NOT_APPLIED

@@ -68,6 +68,10 @@ def _is_primitive(value: Value) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
+def _rounded(round_: Callable[[float], int]) -> Callable[[float], Value]:
+    return lambda value: round_(value) if math.isfinite(value) else value
+
+
 def _power(base: float, exponent: float) -> Value:
     try:
         return math.pow(base, exponent)
@@ -96,8 +100,9 @@ FUNCTIONS: Mapping[str, Function] = {
     "concat": Function(lambda *texts: "".join(texts), 2, 100, _text),
     "substring": Function(_substring, 2, 3, _text_or_number),
     "abs": _number(abs),
-    "ceiling": _number(math.ceil),
-    "floor": _number(math.floor),
+    "exp": _number(lambda value: _power(math.e, value)),
+    "ceiling": _number(_rounded(math.ceil)),
+    "floor": _number(_rounded(math.floor)),
     "sign": _number(lambda value: (value > 0) - (value < 0)),
     "square": _number(lambda value: value * value),
     "sqrt": _number(lambda value: math.sqrt(value) if value >= 0 else UNDEFINED),

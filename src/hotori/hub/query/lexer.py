@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -78,11 +79,19 @@ def _token(match: re.Match[str]) -> Token:
         case "name":
             return Token(TokenKind.NAME, text, at, text)
         case "number":
-            return Token(TokenKind.NUMBER, text, at, int(text, 16) if text[:2] in ("0x", "0X") else float(text))
+            return Token(TokenKind.NUMBER, text, at, _number(text))
         case "text":
             return Token(TokenKind.TEXT, text, at, _unescaped(text))
         case _:
             return Token(TokenKind.SIGN, text, at)
+
+
+def _number(text: str) -> float:
+    """What is too large is infinite, however it is written."""
+    try:
+        return float(int(text, 16)) if text[:2] in ("0x", "0X") else float(text)
+    except OverflowError:
+        return math.inf
 
 
 def _unescaped(text: str) -> str:

@@ -10,6 +10,7 @@ from hotori.hub.query.lexer import TokenKind, tokenize
 from hotori.hub.query.syntax import Aggregate, Column, Expression, Path, Query, Source
 
 _SOURCES: Mapping[str, Source] = {source.value: source for source in Source}
+_MOST_TOP = 1e9
 _AGGREGATES = ("count", "avg", "sum", "min", "max")
 
 
@@ -47,7 +48,8 @@ class _QueryParser(ExpressionParser):
         if not self.take_word("top"):
             return None
         token = self.take()
-        if token.kind is not TokenKind.NUMBER or not (count := float(token.value)) >= 1 or count != int(count):
+        count = float(token.value) if token.kind is TokenKind.NUMBER else 0.0
+        if not 1 <= count <= _MOST_TOP or count != int(count):
             raise QueryFaultError(
                 token.at, "a whole number from 1 is needed after TOP", "TOP の後には 1 以上の整数が必要です"
             )

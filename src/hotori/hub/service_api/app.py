@@ -150,7 +150,7 @@ ROUTES: tuple[tuple[str, str, Access | None, Handler], ...] = (
     ("POST", "/messages/groups/{group}/checkpoint", _SERVANT, events.checkpoint_group),
     ("DELETE", "/messages/groups/{group}", _SERVANT, events.delete_group),
     *IDENTITY_ROUTES,
-    ("GET", "/messages/events/{offset:int}", _SERVANT, events.get_event),
+    ("GET", "/messages/events/{offset}", _SERVANT, events.get_event),
     ("GET", "/metrics", _SERVANT, metrics.get_metrics),
     ("GET", "/problems", _SERVANT, problems.list_problems),
     ("GET", "/routing", _SERVANT, routing.get_routing),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # the parts of a cloud; an edge hub uses this module, too, an
 
 MAX_BODY = 4 * 1024**2
 """The largest request body, in bytes."""
+_LONGEST_NUMBER = 18
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class Call:
     def whole_number(self, name: str, default: int, most: int) -> int:
         """A number in the query; what is out of 1 to `most` counts as `most`."""
         text = self.request.query_params.get(name, str(default))
-        number = int(text) if text.isascii() and text.isdigit() else 0
-        return number if 1 <= number <= most else most
+        number = natural_number(text)
+        return number if number is not None and 1 <= number <= most else most
 
     async def body(self, limit: int = MAX_BODY) -> bytes:
         """The whole body. Raises `message-too-large`."""
@@ -63,6 +66,11 @@ class Call:
     async def object(self) -> JsonObject:
         """The body as a JSON object. Raises `request-malformed`."""
         return as_object(await self.json())
+
+
+def natural_number(text: str) -> int | None:
+    """A number in decimal digits, so many that no offset and no count has more; None for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -80,7 +88,18 @@ def parse_json(body: bytes) -> Json:
         value: Json = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(REQUEST_MALFORMED, str(error), reason=f"the body is not JSON ({error})") from error
+    if _MANY_DIGITS.search(body) and _has_large_number(value):
+        raise Problem(REQUEST_MALFORMED, reason="a whole number in the body has more than 64 bits")
     return value
+
+
+def _has_large_number(value: Json) -> bool:
+    """Whether there is one in it that the stores cannot keep."""
+    if isinstance(value, dict):
+        return any(map(_has_large_number, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_large_number, value))
+    return isinstance(value, int) and not -(1 << 63) <= value < 1 << 63
 
 
 def as_object(value: Json) -> JsonObject:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from hotori.hub.digital_twin import desired_after, digital_twin
 from hotori.hub.method_request import MethodRequest
 from hotori.hub.service_api.answer import json_answer
-from hotori.hub.service_api.call import Call, parse_json
+from hotori.hub.service_api.call import Call, natural_number, parse_json
 from hotori.hub.twin_document import twin_etag
 from hotori.hub.twin_write import TwinWrite
 from hotori.model.json import JsonObject
@@ -50,7 +50,8 @@ async def invoke(call: Call) -> Response:
     }
     for name in ("connectTimeoutInSeconds", "responseTimeoutInSeconds"):
         if (text := call.request.query_params.get(name)) is not None:
-            document[name] = int(text) if text.isascii() and text.isdigit() else text
+            number = natural_number(text)
+            document[name] = text if number is None else number
     result = await MethodRequest.parse(document).send(call.deps.hub.methods, registration.identity)
     headers = {"x-ms-command-statuscode": str(result.status), "x-ms-request-id": secrets.token_hex(16)}
     return json_answer(result.payload, headers=headers)

@@ -17,7 +17,7 @@ from hotori.hub.event_filter import EventFilter, read_condition
 from hotori.hub.events import Event, Events, Start
 from hotori.hub.partitions import PARTITIONS, partition_of
 from hotori.hub.service_api.answer import json_answer, no_content
-from hotori.hub.service_api.call import Call
+from hotori.hub.service_api.call import Call, natural_number
 from hotori.model.json import Json, JsonObject
 from hotori.model.message_document import message_document
 from hotori.problems import Problem
@@ -93,10 +93,11 @@ def group_document(group: ConsumerGroup) -> JsonObject:
 
 
 def _next_offset(call: Call, partition: str, offset: Json) -> tuple[int, int]:
-    known = partition.isdecimal() and int(partition) < PARTITIONS
-    if not known or isinstance(offset, bool) or not isinstance(offset, int) or not 0 <= offset < call.deps.events.next:
+    number = natural_number(partition)
+    counted = isinstance(offset, int) and not isinstance(offset, bool) and 0 <= offset < call.deps.events.next
+    if number is None or number >= PARTITIONS or not isinstance(offset, int) or not counted:
         raise Problem(REQUEST_MALFORMED, reason=f"{partition}: {offset} is no partition with the offset of an event")
-    return int(partition), offset + 1
+    return number, offset + 1
 
 
 def _group_name(name: str) -> str:
@@ -113,7 +114,9 @@ async def _place(events: Events, start: Start | datetime) -> int:
 
 async def get_event(call: Call) -> Response:
     """The event at an offset, or the first after it that is kept. Raises `event-missing`."""
-    offset = int(call.request.path_params["offset"])
+    text = str(call.request.path_params["offset"])
+    if (offset := natural_number(text)) is None:
+        raise Problem(REQUEST_MALFORMED, reason="an event is named by its offset, a whole number")
     found = await call.deps.events.read(offset, 1)
     if not found:
         raise Problem(EVENT_MISSING, offset=offset, next=call.deps.events.next)
@@ -122,12 +125,12 @@ async def get_event(call: Call) -> Response:
 
 def read_start(text: str, last_id: str | None) -> Start | datetime:
     """Where to begin: after the last event that the client had, else where it asks. Raises `request-malformed`."""
-    if last_id is not None and last_id.removeprefix("-").isdecimal():
-        return max(0, int(last_id) + 1)
+    if last_id is not None and (last := natural_number(last_id.removeprefix("-"))) is not None:
+        return 0 if last_id.startswith("-") else last + 1
     if text in _ENDS:
         return _ENDS[text]
-    if text.isascii() and text.isdecimal():
-        return int(text)
+    if (offset := natural_number(text)) is not None:
+        return offset
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -21,14 +21,14 @@ async def regenerate_keys(call: Call) -> Response:
     """Replace a key or both; who is connected with one that is replaced is disconnected."""
     body = await call.object()
     which, devices = body.get("policyKey"), body.get("devices")
-    if which not in _WHICH:
+    if not isinstance(which, str) or which not in _WHICH:
         raise Problem(REQUEST_MALFORMED, reason=f"policyKey is one of {', '.join(_WHICH)}")
     if not isinstance(devices, list) or len(devices) > _MOST:
         raise Problem(REQUEST_MALFORMED, reason=f"devices is an array of at most {_MOST}")
     rotated: list[Json] = []
     errors: list[Json] = []
     for entry in devices:
-        done, result = await _rotate(call, entry, *_WHICH[str(which)])
+        done, result = await _rotate(call, entry, *_WHICH[which])
         (rotated if done else errors).append(result)
     return json_answer({"policyKey": which, "rotatedKeys": rotated, "errors": errors})
 

@@ -22,7 +22,7 @@ from hotori.hub.own_token import judge_own_token
 from hotori.hub.scope_book import ScopeBook, module_entry, read_chain, scope_entry, scope_page, wanted_entry
 from hotori.hub.service_api.answer import JSON_TYPE, json_answer
 from hotori.hub.service_api.authorization import certificates_of
-from hotori.hub.service_api.call import MAX_BODY, as_object, parse_json, read_body
+from hotori.hub.service_api.call import MAX_BODY, as_object, natural_number, parse_json, read_body
 from hotori.hub.service_api.errors import scope_error, translated
 from hotori.model.identity import EDGE_HUB, Identity
 from hotori.model.json import JsonObject
@@ -128,7 +128,7 @@ class Parent:
     async def _list_scope(self, request: Request) -> Response:
         await self.book.fresh()
         query: Mapping[str, str] = request.query_params
-        size = int(query["deviceCount"]) if query.get("deviceCount", "").isdecimal() else None
+        size = natural_number(query.get("deviceCount", ""))
         child = request.path_params["device"]
         return json_answer(await scope_page(self.book, child, size, query.get("continuationToken", "")))
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from hotori.hub.query.page import run_query
 from hotori.hub.service_api.answer import json_answer
-from hotori.hub.service_api.call import Call
+from hotori.hub.service_api.call import Call, natural_number
 from hotori.problems import Problem
 from hotori.problems.service import REQUEST_MALFORMED
 
@@ -30,5 +30,5 @@ async def query_devices(call: Call) -> Response:
 def page_size(call: Call) -> int:
     """How many rows the caller wants at once: 100 unless it says so, at most 1000."""
     wanted = call.request.headers.get("x-ms-max-item-count", "")
-    size = int(wanted) if wanted.isascii() and wanted.isdigit() else _DEFAULT_PAGE
-    return size if 1 <= size <= _LARGEST_PAGE else _LARGEST_PAGE
+    size = natural_number(wanted) if wanted.isdigit() else _DEFAULT_PAGE
+    return size if size is not None and 1 <= size <= _LARGEST_PAGE else _LARGEST_PAGE
