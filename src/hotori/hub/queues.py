@@ -112,6 +112,8 @@ class Queues:
         self._batch: Batch | None = None
         self._arriving: list[_Arrival] = []
         """What the batch brings, in its order."""
+        self._on_the_way = 0
+        """Bytes that the log was given and does not count yet."""
         self._recent = Recent()
         self._indexed = self._floor_saved = 0
         self.unrouted = Unrouted(log, records)
@@ -270,6 +272,7 @@ class Queues:
 
     def _append(self, entries: Sequence[bytes], arrivals: Sequence[_Arrival]) -> Batch:
         """Append to what this turn of the loop brings, and have it put into the queues once it is durable."""
+        self._on_the_way += sum(map(len, entries))
         batch = self._log.enter(entries)
         if batch is self._batch:
             self._arriving += arrivals
@@ -280,8 +283,9 @@ class Queues:
 
     def _arrived(self, arriving: list[_Arrival], batch: Batch) -> None:
         """Put what is durable into its queues, in the log's order."""
-        stored = arriving[: batch.stored]
-        self._recent.add(batch.first, [message for message, _ in stored], sum(map(len, batch.entries)))
+        stored, size = arriving[: batch.stored], sum(map(len, batch.entries))
+        self._on_the_way -= size
+        self._recent.add(batch.first, [message for message, _ in stored], size)
         self._indexed = max(self._indexed, batch.first + len(stored))
         touched = self._index(stored, batch.first)
         if batch.error is not None:
@@ -433,7 +437,7 @@ class Queues:
             self._measure()
 
     def _measure(self) -> None:
-        self.room.measure(self._log.size, self._log.room, self._clock())
+        self.room.measure(self._log.size + self._on_the_way, self._log.room, self._clock())
 
     def _tell(self) -> None:
         """Call the watchers where there is something new to say."""
