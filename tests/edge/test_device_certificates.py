@@ -159,7 +159,7 @@ async def test_a_certificate_of_somebody_else_that_ends_soon_is_told_of_in_the_r
         edge(tmp_path, await register(cloud, shown, known_by(shown))),
     ):
         told = await cloud.reported(AGENT, lambda values: values.get("problems"))
-    assert [problem["code"] for problem in told["problems"]] == ["certificate-ending"]
+    assert [problem["code"] for problem in told["problems"]] == ["device-certificate-ending"]
     assert told["problems"][0]["severity"] == "warning"
     assert kept_certificate(tmp_path) == shown
 
@@ -245,5 +245,5 @@ async def test_an_edge_device_with_a_certificate_works_behind_another_edge_devic
         async with edge(tmp_path, replace(below, parent=ParentEdge(above, ca))):
             await applied(cloud)
             told = await cloud.reported(AGENT, lambda values: values.get("problems"))
-    assert [problem["code"] for problem in told["problems"]] == ["certificate-ending"]
+    assert [problem["code"] for problem in told["problems"]] == ["device-certificate-ending"]
     assert "behind another edge device" in told["problems"][0]["cause"]["en"]

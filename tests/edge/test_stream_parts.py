@@ -13,7 +13,7 @@ from hotori.edge.log_request import LogFilter
 from hotori.edge.streams.sieve import LONGEST, Sieve
 from hotori.hub.streams.order import StreamKind, StreamOrder
 from hotori.problems import Problem
-from hotori.runtimes.rotated_log import RotatedLog
+from hotori.runtimes.rotated_log import LogLimits, RotatedLog
 
 LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")))
 
@@ -69,7 +69,7 @@ def test_an_order_that_names_nothing_is_refused(document: Any) -> None:
 
 
 def test_a_reader_of_a_log_finds_its_place_again_over_rotations(tmp_path: Path) -> None:
-    log = RotatedLog(tmp_path / "log", limit=100, keep=2)
+    log = RotatedLog(tmp_path / "log", LogLimits(100, 3))
     written, place, read = b"", 0, b""
     for number in range(40):
         line = f"line {number}\n".encode()
@@ -84,7 +84,7 @@ def test_a_reader_of_a_log_finds_its_place_again_over_rotations(tmp_path: Path) 
 
 
 def test_a_reader_who_was_away_too_long_goes_on_with_what_is_kept(tmp_path: Path) -> None:
-    log = RotatedLog(tmp_path / "log", limit=100, keep=1)
+    log = RotatedLog(tmp_path / "log", LogLimits(100, 2))
     for number in range(100):
         log.write(f"line {number}\n".encode())
     read, place = b"", 0
@@ -95,5 +95,5 @@ def test_a_reader_who_was_away_too_long_goes_on_with_what_is_kept(tmp_path: Path
         read += piece
     assert read == log.read()
     assert place == log.end
-    again = RotatedLog(tmp_path / "log", limit=100, keep=1)
+    again = RotatedLog(tmp_path / "log", LogLimits(100, 2))
     assert again.read_from(0, 10_000)[0] + again.read_from(again.read_from(0, 10_000)[1], 10_000)[0] == read

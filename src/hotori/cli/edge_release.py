@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from hotori.cli.context import open_cloud
 from hotori.cli.device import service_client
@@ -131,6 +130,9 @@ async def _push(
         terminal.note(Words("{line}", "{line}"), line=line)
 
     built = await _build(sources, platforms, say)
+    # Loaded by this command alone: a device's program is to be small (ADR 25).
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=terminal.err, transient=True, disable=terminal.as_json) as bars:
         bar = bars.add_task(str(reference), total=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import termios
@@ -28,6 +27,7 @@ from hotori.sdk.stream_frames import FrameKind
 
 _PIECE = 1 << 15
 _INPUT, _OUTPUT = 0, 1
+_NO_WINDOW = 80, 24
 
 
 @click.command()
@@ -62,7 +62,7 @@ def shell(
     on_terminal = _both_terminals() if terminal_wanted is None else terminal_wanted
     wanted: JsonObject = {"command": list(command), "terminal": on_terminal}
     if on_terminal:
-        columns, rows = shutil.get_terminal_size()
+        columns, rows = _size()
         wanted |= {"columns": columns, "rows": rows, "term": os.environ.get("TERM") or "xterm"}
     return run(_attend(open_cloud(cloud), Identity(device, module), wanted))
 
@@ -138,13 +138,18 @@ def _raw(wanted: bool) -> Iterator[None]:
         termios.tcsetattr(_INPUT, termios.TCSADRAIN, before)
 
 
+def _size() -> tuple[int, int]:
+    """Columns and rows of the window itself: the environment may tell those of another."""
+    return os.get_terminal_size(_OUTPUT) if os.isatty(_OUTPUT) else _NO_WINDOW
+
+
 @contextmanager
 def _sizes(stream: ModuleStream) -> Iterator[None]:
     """Pass on new sizes of the window."""
     loop, telling = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     def tell() -> None:
-        columns, rows = os.get_terminal_size(_OUTPUT)
+        columns, rows = _size()
         task = asyncio.create_task(stream.resize(columns, rows))
         telling.add(task)
         task.add_done_callback(telling.discard)

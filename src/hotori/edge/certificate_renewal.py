@@ -15,7 +15,7 @@ from hotori.edge.times import iso_time
 from hotori.model.identity import Identity
 from hotori.net.own_certificate import CertificateRequest, OwnCertificate
 from hotori.problems import Language, Problem, Words
-from hotori.problems.certificates import CERTIFICATE_ENDING
+from hotori.problems.certificates import DEVICE_CERTIFICATE_ENDING
 
 _log = logging.getLogger(__name__)
 _FOREIGN = Words(
@@ -71,7 +71,7 @@ class CertificateRenewal:
         device, end = self._enrolment.connection.identity.device, iso_time(shown.ends)
         evidence = (str(reason),) if isinstance(reason, Problem) else ()
         words = _title(reason) if isinstance(reason, Problem) else reason
-        found = Problem(CERTIFICATE_ENDING, *evidence, device=device, end=end, reason=words)
+        found = Problem(DEVICE_CERTIFICATE_ENDING, *evidence, device=device, end=end, reason=words)
         if self.problem is None or self.problem.cause() != found.cause():
             _log.warning("%s: %s", found.title(), found.cause())
         self.problem = found

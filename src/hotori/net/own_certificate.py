@@ -1,4 +1,7 @@
-"""The certificate by which a program shows who it is, with its private key; and asking for the next one."""
+"""The certificate by which a program shows who it is, with its private key; and asking for the next one.
+
+The library that reads certificates is loaded by what reads one: most devices have none (ADR 25).
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,15 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING
 
 from hotori.model.json import JsonObject
 from hotori.model.secret import Secret
 from hotori.problems import Problem, Words
 from hotori.problems.certificates import CERTIFICATE_UNUSABLE
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _NOT_PEM = Words("the certificate is not PEM", "証明書が PEM ではありません")
 _NO_KEY = Words("the private key is not PEM without a passphrase", "秘密鍵がパスフレーズなしの PEM ではありません")
@@ -52,6 +53,10 @@ class OwnCertificate:
 
     def check(self, where: object) -> None:
         """Raises `certificate-unusable` where it cannot be shown to anybody; `where` says whence it came."""
+        from cryptography import x509
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization
+
         try:
             own = x509.load_pem_x509_certificate(self.chain.encode())
         except ValueError as error:
@@ -66,6 +71,8 @@ class OwnCertificate:
     @property
     def common_name(self) -> str:
         """Whom it is made out to; empty where that is not one name."""
+        from cryptography.x509.oid import NameOID
+
         names = self._own().subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return str(names[0].value) if len(names) == 1 else ""
 
@@ -85,6 +92,8 @@ class OwnCertificate:
 
     def issued_by(self, authorities: str) -> bool:
         """Whether one of the authorities (PEM text) issued it directly."""
+        from cryptography import x509
+
         own = self._own()
         return any(directly_issued(own, each) for each in x509.load_pem_x509_certificates(authorities.encode()))
 
@@ -97,6 +106,8 @@ class OwnCertificate:
             context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
 
     def _own(self) -> x509.Certificate:
+        from cryptography import x509
+
         return x509.load_pem_x509_certificate(self.chain.encode())
 
 
@@ -110,6 +121,11 @@ class CertificateRequest:
     @classmethod
     def make(cls, name: str) -> CertificateRequest:
         """For a certificate made out to the name."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.x509.oid import NameOID
+
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
@@ -127,6 +143,8 @@ class CertificateRequest:
 
 def directly_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether the issuer's key signed it."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -143,6 +161,8 @@ def _text(path: Path) -> str:
 
 
 def _public(key: object) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
     return key.public_bytes(  # type: ignore[attr-defined, no-any-return]  # every kind of public key has it
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -125,8 +125,8 @@ CERTIFICATE_REQUEST_REFUSED = Kind(
     commands=("hotori device show {device}", "hotori device certificate {device} --write FILE"),
 )
 
-CERTIFICATE_ENDING = Kind(
-    code="certificate-ending",
+DEVICE_CERTIFICATE_ENDING = Kind(
+    code="device-certificate-ending",
     title=Words("The certificate of {device} ends on {end}", "{device} の証明書の期限は {end} です"),
     cause=Words(
         "By it the device shows its cloud who it is. It was not renewed: {reason}.",
@@ -150,5 +150,5 @@ KINDS = (
     POSSESSION_UNPROVEN,
     CERTIFICATE_UNUSABLE,
     CERTIFICATE_REQUEST_REFUSED,
-    CERTIFICATE_ENDING,
+    DEVICE_CERTIFICATE_ENDING,
 )
