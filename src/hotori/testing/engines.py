@@ -162,11 +162,16 @@ def _engine(
 
 
 def _start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    # Tests that are killed take the engine with them.
+    # Tests that are killed take the engine with them. Podman leaves files in the folder in which it is started.
     command = [_program("setpriv"), "--pdeathsig", "TERM", *command]
     with log.open("ab") as output:
         return subprocess.Popen(
-            command, stdout=output, stderr=output, env={**os.environ, **environment}, start_new_session=True
+            command,
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
+            env={**os.environ, **environment},
+            start_new_session=True,
         )
 
 
