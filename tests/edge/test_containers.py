@@ -128,7 +128,9 @@ async def test_shells_and_followed_logs_of_containers_come_through_the_cloud(
     assert (piped[0], piped[2]) == (b"\x00\x01piped\r\n" * 30_000, 4)
     assert (missing.code, left_nothing) == ("shell-program-missing", True)
     assert first == second == b"began\nready\n"
-    assert [note["event"] for note in notes][-2:] in (["waiting", "started"], ["started"])  # it may be quick
+    told = [note["event"] for note in notes]
+    # A restart may be quicker than a look at it, and podman's log may go on as if there had been none.
+    assert told in (["waiting", "started"], ["started"]) or (not told and engine_name == "podman_engine")
 
 
 async def a_client(cloud: WholeCloud, folder: Path) -> ImageReference:

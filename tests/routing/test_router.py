@@ -253,3 +253,11 @@ def test_whatever_is_asked_of_whatever_message_routing_answers(
     compiled, _ = Router.compile_each({"r": RouteSpec("r", text)})
     message = Message(body, properties, {"ct": "application/json", "ce": "utf-8"})
     assert len(compiled.route(message, message_source(message))) in (0, 1)
+
+
+def test_a_number_that_is_too_large_is_infinite_and_no_fault_of_the_router() -> None:
+    """5.2: 0x hex of any length; the routes beside it are compiled"""
+    large = RouteSpec("large", f"FROM /* WHERE 0x{'f' * 400} > 1 INTO $upstream")
+    router, problems = Router.compile_each(HubConfig({"large": large}))
+    assert problems == []
+    assert router.route(Message(b""), "/messages/")
