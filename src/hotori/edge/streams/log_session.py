@@ -22,6 +22,7 @@ _LOOK = 0.3
 """Seconds between two looks at a module that does not run."""
 _STRANGE = 5.0
 """Seconds after which a log that ended, while its module has not, is taken up again."""
+_EARLY_WORDS = 0.05
 _SETTLED = 0.3
 _LONGEST_SETTLING = 5.0
 
@@ -53,9 +54,7 @@ class LogSession:
                 await self._copy(connection, chosen, since)
             ended = self.clock()
             following = await self._next(connection, seen)
-            # Where the runtime still knows when the run ended, that is nearer than when its last word was passed on.
-            known = 0 < following.exited_at <= following.started_at
-            since = min(following.exited_at, ended) if known else ended
+            since = _since(seen, following, ended)
             chosen, seen = replace(chosen, tail=None), following
 
     async def _copy(self, connection: StreamConnection, chosen: LogFilter, since: float) -> None:
@@ -141,6 +140,18 @@ async def _last_lines(pieces: _Pieces, sieve: Sieve, count: int) -> bytes:
     while (left := deadline - loop.time()) > 0 and (piece := await pieces.take(min(_SETTLED, left))):
         lines.extend(sieve.feed(piece).splitlines(keepends=True))
     return b"".join(lines)
+
+
+def _since(last: ModuleObservation | None, following: ModuleObservation, ended: float) -> float:
+    """A time between the last word of one run and the first of the next; `ended` is when the last word was passed on.
+
+    Where the runtime still knows when the run ended, it is that. Else the next may have begun before we knew, and its
+    first words may bear a time a little before its start's.
+    """
+    if 0 < following.exited_at <= following.started_at:
+        return min(following.exited_at, ended)
+    again = last is not None and last.started_at == following.started_at
+    return ended if again else min(ended, following.started_at - _EARLY_WORDS)
 
 
 def _waiting(seen: ModuleObservation | None) -> dict[str, Json]:
