@@ -70,7 +70,7 @@ def encode_envelope(message: Message, deliveries: tuple[Delivery, ...] = ()) -> 
 def decode_envelope(data: bytes) -> tuple[Message, tuple[Delivery, ...]]:
     """What `encode_envelope` was given. Raises msgspec.MsgspecError where the bytes are no envelope."""
     stored = _decoder.decode(data)
-    bag = Bag(stored.bag)
+    bag = Bag.trusted(stored.bag)
     sender = _identity(stored.device, stored.module) if stored.device else None
     return Message(stored.body, bag, bag.system, sender, stored.output, stored.enqueued_at), stored.deliveries
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -19,22 +19,32 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class CaseFolded:
-    """Properties that may know their names in lower case, by which conditions ask for them; None until they do."""
+    """Properties that can be asked by their names in lower case, as conditions do."""
 
-    __slots__ = ("folded",)
-    folded: Mapping[str, str] | None
+    __slots__ = ()
+
+    def find(self, name: str) -> str | None:
+        """The value of a name in lower case."""
+        raise NotImplementedError
+
+    def folded(self) -> Mapping[str, str]:
+        """All of them by their names in lower case."""
+        raise NotImplementedError
 
 
 def fold_names(properties: Mapping[str, str]) -> Mapping[str, str]:
     """The properties by their names in lower case."""
-    if not isinstance(properties, CaseFolded):
-        return {name.lower(): value for name, value in properties.items()}
-    if properties.folded is None:
-        properties.folded = {name.lower(): value for name, value in properties.items()}
-    return properties.folded
+    if isinstance(properties, CaseFolded):
+        return properties.folded()
+    return {name.lower(): value for name, value in properties.items()}
 
 
-class Message(msgspec.Struct, frozen=True):
+def finder(properties: Mapping[str, str]) -> Callable[[str], str | None]:
+    """What finds a value by its name in lower case."""
+    return properties.find if isinstance(properties, CaseFolded) else fold_names(properties).get
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
     """What a module or device says.
 
     `properties` are the sender's own; `system` holds what the contract names, by its wire key without the

@@ -8,10 +8,13 @@ it are remembered, and only what holds a `%` is unquoted.
 from __future__ import annotations
 
 import re
+from abc import ABCMeta
 from collections.abc import ItemsView, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
 
 from hotori.model.identity import Identity
 from hotori.model.message import CaseFolded, Message
@@ -22,37 +25,41 @@ _STAMPED = frozenset({"$.cdid", "$.cmid", "$.to", "$.exp", "$.iothub-message-sou
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESERVED = re.compile(r"[^A-Za-z0-9_.~-]")
 _TOPIC_SAFE = re.compile(r"[A-Za-z0-9_.~%=-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 # What is remembered is bounded in number and in length, since it comes from strangers.
 _REMEMBERED_TEXT = 64
 _MOST_REMEMBERED = 4096
-_REMEMBERED_MIDDLE = 512
-_MOST_MIDDLES = 1024
+_REMEMBERED_STEM = 512
+_MOST_STEMS = 1024
 
 
 class MalformedBagError(ValueError):
     """The text is no property bag: a broken escape, bytes that are not UTF-8, or a value without a name."""
 
 
-class Bag(CaseFolded, Mapping[str, str]):
+class _Meta(msgspec.StructMeta, ABCMeta):
+    """A struct that is a mapping: one is made for every message, and a struct is made in half the time."""
+
+
+class Bag(msgspec.Struct, Mapping[str, str], CaseFolded, metaclass=_Meta, gc=False, eq=False):
     """The application properties of a message, with the text of the whole bag, without sender and output.
 
-    `system` are the others of the same bag. A bag that is only handed on is never decoded; one whose text was not
-    written by a hub must be read with `read_bag`.
+    `system` are the others of the same bag. The properties are put together when they are first asked for: a bag that
+    is only handed on never needs them. One whose text was not written by a hub must be read with `read_bag`.
     """
 
-    __slots__ = ("_properties", "system", "text")
+    text: str
+    system: Mapping[str, str]
+    _stem: _Stem | None = None
+    """What the bag says but for the value of its last property, which is `_value`."""
+    _value: str = ""
+    _properties: Mapping[str, str] | None = None
+    _folded: Mapping[str, str] | None = None
 
-    def __init__(
-        self,
-        text: str,
-        properties: dict[str, str] | None = None,
-        system: dict[str, str] | None = None,
-        folded: dict[str, str] | None = None,
-    ) -> None:
-        self.text = text
-        self._properties: Mapping[str, str] | None = properties
-        self.system: Mapping[str, str] = _System(text) if system is None else system
-        self.folded = folded
+    @classmethod
+    def trusted(cls, text: str) -> Bag:
+        """One whose text a hub has written."""
+        return cls(text, _System(text))
 
     def __getitem__(self, name: str) -> str:
         return self.known()[name]
@@ -63,6 +70,11 @@ class Bag(CaseFolded, Mapping[str, str]):
     def __len__(self) -> int:
         return len(self.known())
 
+    def __eq__(self, other: object) -> bool:
+        return Mapping.__eq__(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         return repr(self.known())
 
@@ -72,9 +84,23 @@ class Bag(CaseFolded, Mapping[str, str]):
     def known(self) -> Mapping[str, str]:
         """The properties, decoded when this is first asked."""
         if self._properties is None:
-            decoded = decode_bag(self.text)
-            self._properties = {name: value for name, value in decoded.items() if name[:2] != "$."}
+            if (stem := self._stem) is not None:
+                self._properties = {**stem.properties, stem.name: self._value}
+            else:
+                decoded = decode_bag(self.text)
+                self._properties = {name: value for name, value in decoded.items() if name[:2] != "$."}
         return self._properties
+
+    def folded(self) -> Mapping[str, str]:
+        if self._folded is None:
+            self._folded = {name.lower(): value for name, value in self.known().items()}
+        return self._folded
+
+    def find(self, name: str) -> str | None:
+        stem = self._stem
+        if stem is None or stem.mixed_case:
+            return self.folded().get(name)
+        return self._value if name == stem.name else stem.properties.get(name)
 
 
 class _System(Mapping[str, str]):
@@ -117,54 +143,100 @@ class _Read(NamedTuple):
     as_it_is: bool
 
 
+class _Stem(NamedTuple):
+    """A bag up to its last equals sign: all that it says but for the value of the application property `name`.
+
+    `mixed_case`: some name is not in lower case. The bag without its output begins at the character `begin`.
+    """
+
+    properties: dict[str, str]
+    system: dict[str, str]
+    output: str | None
+    mixed_case: bool
+    name: str
+    begin: int
+
+
 def read_bag(text: str) -> tuple[Bag, str | None]:
     """The bag of a client, and the output it names: properties that a hub stamps are left out.
 
-    Where bags differ from message to message, it is mostly at one of their ends (an id, a number, a time): what
-    stands between the first and the last part is remembered as a whole. A slash at the end is not part of the bag
-    (contract 1.5). Raises MalformedBagError.
+    Where a client's bags differ, it is mostly in the last value or in the first part (a number, a time, an id):
+    what is the same in all of them is remembered as a whole. A slash at the end is not part of the bag (contract
+    1.5). Raises MalformedBagError.
     """
-    if text[-1:] == "/":
-        text = text[:-1]
+    before, _, value = text.rpartition("=")
+    stem = _stems.get(before)
+    if stem is not None and _is_plain(value):
+        _, system, output, _, _, begin = stem
+        return Bag(text[begin:] if begin else text, system, stem, value), output
+    return _read_bag(text[:-1] if text[-1:] == "/" else text)
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a value says what it looks like, and can stand in a topic so."""
+    return (value.isalnum() and value.isascii()) or _PLAIN.fullmatch(value) is not None
+
+
+def _read_bag(text: str) -> tuple[Bag, str | None]:
+    """A bag whose stem is not known."""
     first, _, rest = text.partition("&")
-    middle, _, last = rest.rpartition("&")
-    between = _middles.get(middle) or _read_middle(middle)
-    properties, system, output, mixed_case, as_it_is = between
-    if not as_it_is:
-        return _read_whole(text)
-    properties, own, expected = properties.copy(), text, len(properties) + len(system)
-    for part in (first, last) if rest else (first,):
-        place, name, value, safe = _parts.get(part) or _read_part(part)
-        if not safe or place > _OUTPUT or (place == _OUTPUT and part is not first):
-            return _read_whole(text)
-        if place == _OUTPUT:
-            output, own = value or None, rest
-            continue
-        if place == _SYSTEM:
-            system = {**system, name: value}
-        else:
-            properties[name] = value
-            mixed_case = mixed_case or place == _MIXED_CASE
-        expected += 1
-    if len(properties) + len(system) < expected:
-        return _read_whole(text)
-    return Bag(own, properties, system, None if mixed_case else properties), output
+    seen = first in _parts
+    before, _, value = rest.rpartition("=")
+    stem = _stems.get(before)
+    read = _read_with(first, rest, stem, value) if stem is not None and not stem.begin and _is_plain(value) else None
+    if stem is None and before:
+        _remember_stem(before)
+    if seen:
+        _remember_stem(text.rpartition("=")[0])
+    return _read_whole(text) if read is None else read
+
+
+def _read_with(first: str, rest: str, stem: _Stem, value: str) -> tuple[Bag, str | None] | None:
+    """A bag of which all but the first part has a stem; None where the two do not go together just so."""
+    place, name, own, safe = _parts.get(first) or _read_part(first)
+    properties, system, output, mixed_case, last, _ = stem
+    if not safe or output is not None or name in properties or name in system or name == last:
+        return None
+    if place == _OUTPUT:
+        return Bag(rest, system, stem, value), own or None
+    if place == _SYSTEM:
+        return Bag(f"{first}&{rest}", {name: own, **system}, stem, value), None
+    if place > _MIXED_CASE:
+        return None
+    together = {name: own, **properties, last: value}
+    plain = place == _PROPERTY and not mixed_case
+    return Bag(f"{first}&{rest}", system, None, "", together, together if plain else None), None
 
 
 def _read_whole(text: str) -> tuple[Bag, str | None]:
     """Any bag, part by part."""
     properties, system, output, mixed_case, as_it_is = _read_parts(text)
     own = text if as_it_is else _text(properties, system)
-    return Bag(own, properties, system, None if mixed_case else properties), output
+    return Bag(own, system, None, "", properties, None if mixed_case else properties), output
 
 
-def _read_middle(text: str) -> _Read:
-    read = _read_parts(text)
-    if len(text) <= _REMEMBERED_MIDDLE:
-        if len(_middles) >= _MOST_MIDDLES:
-            _middles.clear()
-        _middles[text] = read
-    return read
+def _remember_stem(text: str) -> None:
+    """Remember what a text that was followed by an equals sign and a value says, if it says just that."""
+    if not text or len(text) > _REMEMBERED_STEM or (stem := _read_stem(text)) is None:
+        return
+    if len(_stems) >= _MOST_STEMS:  # all at once: that costs nothing, and what is common is soon known again
+        _stems.clear()
+    _stems[text] = stem
+
+
+def _read_stem(text: str) -> _Stem | None:
+    known, _, last = text.rpartition("&")
+    place, name, safe = _read_name(last, "=")
+    if place > _MIXED_CASE or not safe or "=" in last:
+        return None
+    begin, output = 0, None
+    first, _, rest = known.partition("&")
+    if first and (leading := _read_part(first))[0] == _OUTPUT:
+        begin, output, known = len(first) + 1, leading[2] or None, rest
+    properties, system, other, mixed_case, as_it_is = _read_parts(known)
+    if not as_it_is or other is not None or name in properties:
+        return None
+    return _Stem(properties, system, output, mixed_case or place == _MIXED_CASE, name, begin)
 
 
 def _read_parts(text: str) -> _Read:
@@ -267,7 +339,7 @@ _Name: TypeAlias = tuple[int, str, bool]
 """The same of its name alone."""
 # Most parts of a bag are the same in every message, and of the others the names are: 0.1 us, 0.8 and 3.
 _parts: dict[str, _Part] = {}
-_middles: dict[str, _Read] = {}
+_stems: dict[str, _Stem] = {}
 _names: dict[str, _Name] = {}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hotori.model.manifest import DEFAULT_TIME_TO_LIVE, HubConfig, RouteSpec
-from hotori.model.message import Message, fold_names
+from hotori.model.message import Message, finder
 from hotori.problems import Problem
 from hotori.problems.manifest import ROUTE_INVALID
 from hotori.routing.condition import Evaluate
@@ -157,8 +157,8 @@ class Choice:
         asked = self._asked
         if asked is None:
             return self._decide(message)
-        properties = fold_names(message.properties)
-        values = properties.get(asked[0]) if len(asked) == 1 else tuple([properties.get(name) for name in asked])
+        find = finder(message.properties)
+        values = find(asked[0]) if len(asked) == 1 else tuple([find(name) for name in asked])
         decided = self._by_values.get(values)
         return self._remember(message, values) if decided is None else decided
 
