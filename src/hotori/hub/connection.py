@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hotori.hub.credentials import Admission, Claim
 from hotori.hub.dialects import dialect_for
@@ -25,8 +25,8 @@ from hotori.model.message import MAX_SIZE
 from hotori.model.sas import CLOCK_SKEW
 from hotori.mqtt.decoder import Cutter
 from hotori.mqtt.greeting import Greeting
-from hotori.mqtt.packets import ConnackCode, Connect, MalformedPacketError, Packet
-from hotori.mqtt.packets5 import Packet5, Reason
+from hotori.mqtt.packets import ConnackCode, Connect, MalformedPacketError
+from hotori.mqtt.packets5 import Reason
 from hotori.net.client_certificate import certificate_chain
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._hub = hub
         self._loop = asyncio.get_running_loop()
         self._greeting: Greeting | None = Greeting(MAX_PACKET)
-        self._decoder: Cutter[Packet | Packet5] | None = None
+        self._decoder: Cutter[Any] | None = None
         self._head: MqttHead | None = None
         self._admitting: asyncio.Task[None] | None = None
         self._early = b""
@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
         dialect = dialect_for(claim.plain, identity)
         self.send(welcome(connect, present, dialect, MAX_PACKET, str(identity)))
         self._silence, self._expiry = silence(connect), admission.expiry + CLOCK_SKEW
-        self._decoder = decoder_for(connect, MAX_PACKET)
+        self._decoder = decoder_for(connect, dialect, MAX_PACKET)
         self._head = head_class(connect)(self._hub, session, self, dialect, connect)
         self._admitting = None
         self._head.conversation.claim, self._head.conversation.address = claim, self._address
@@ -290,7 +290,7 @@ class Connection(asyncio.Protocol):
         self._read(self._head, self._decoder, early)
         self._pace()
 
-    def _read(self, head: MqttHead, decoder: Cutter[Packet | Packet5], data: bytes) -> None:
+    def _read(self, head: MqttHead, decoder: Cutter[Any], data: bytes) -> None:
         try:
             packets = decoder.feed(data)
         except MalformedPacketError as error:

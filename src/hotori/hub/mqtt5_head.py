@@ -27,7 +27,7 @@ from hotori.model.message import MAX_SIZE, Message
 from hotori.mqtt.bag import MalformedBagError
 from hotori.mqtt.encoder import PINGRESP
 from hotori.mqtt.encoder5 import encode5
-from hotori.mqtt.packets import MAX_PACKET_ID, Connect, Packet, Pingreq
+from hotori.mqtt.packets import MAX_PACKET_ID, Connect, Pingreq
 from hotori.mqtt.packets5 import (
     Disconnect5,
     Packet5,
@@ -43,6 +43,7 @@ from hotori.mqtt.packets5 import (
     Unsubscribe5,
 )
 from hotori.mqtt.properties import NO_PROPERTIES, Properties
+from hotori.mqtt.run_decoder import Heard
 from hotori.mqtt.topics import MethodReply, ReportedPatch, TwinGet
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Mqtt5Head(MqttHead):
         for wait in [*self._waits]:
             wait.cancel()
 
-    def other(self, packet: Packet | Packet5) -> None:
+    def other(self, packet: Heard | Packet5) -> None:
         match packet:
             case Publish5():
                 self._publish(packet)

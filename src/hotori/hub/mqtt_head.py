@@ -30,7 +30,6 @@ from hotori.mqtt.packets import (
     SUBSCRIPTION_FAILED,
     Connect,
     Disconnect,
-    Packet,
     Pingreq,
     Puback,
     Pubcomp,
@@ -44,6 +43,7 @@ from hotori.mqtt.packets import (
     Will,
 )
 from hotori.mqtt.packets5 import Packet5
+from hotori.mqtt.run_decoder import Heard, Pubacks, Run
 from hotori.mqtt.topics import MethodReply, ReportedPatch, TwinGet
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ class MqttHead:
         "_gone",
         "_hub",
         "_identity",
-        "_prefix",
         "_room",
         "_session",
         "_wants",
@@ -78,7 +77,6 @@ class MqttHead:
         self._identity = session.identity
         self._carrier = carrier
         self._dialect = dialect
-        self._prefix = dialect.prefix
         self._session = session
         self._connect = replace_fields(connect, username=None, password=None)  # of no use any more
         self._wants: dict[str, int | None] = {}
@@ -100,42 +98,39 @@ class MqttHead:
 
     # What the client says
 
-    def take(self, packets: Sequence[Packet | Packet5]) -> None:
-        """What came together, in this order, up to a packet that ends the connection."""
-        acknowledged = [packet.packet_id for packet in packets if type(packet) is Puback]
-        if acknowledged:
-            self.conversation.acknowledged(acknowledged)
-        if len(acknowledged) < len(packets):
-            self._hear(packets)
+    def take(self, heard: Sequence[Heard | Packet5]) -> None:
+        """What came together, in this order, up to what ends the connection."""
+        for each in heard:
+            if type(each) is Run:
+                self._take_run(each)
+            elif type(each) is Pubacks:
+                self.conversation.acknowledged(each.packet_ids)
+            else:
+                self.other(each)
+            if self._gone:
+                return
 
-    def _hear(self, packets: Sequence[Packet | Packet5]) -> None:
-        """All but acknowledgements. Messages that follow one another are taken together."""
-        prefix, begin = self._prefix, len(self._prefix)
+    def _take_run(self, run: Run) -> None:
+        """Messages that followed one another are entered together."""
         identity, now = self._identity, self.conversation.last_activity
-        turns: list[int] = []
         messages: list[Message] = []
         try:
-            for packet in packets:
-                if type(packet) is Publish and is_plain(packet) and packet.topic.startswith(prefix):
-                    bag, output = read_bag(packet.topic[begin:])
-                    messages.append(Message(packet.payload, bag, bag.system, identity, output, now))
-                    turns.append(packet.packet_id)
-                elif type(packet) is not Puback:
-                    self._enter(turns, messages)
-                    turns, messages = [], []
-                    self.other(packet)
-                    if self._gone:
-                        return
-            self._enter(turns, messages)
+            for text, payload in zip(run.rests, run.payloads, strict=True):
+                bag, output = read_bag(text)
+                messages.append(Message(payload, bag, bag.system, identity, output, now))
         except MalformedBagError as error:
-            self._enter(turns, messages)
+            self._enter(run.packet_ids[: len(messages)], messages)
             self._unreadable(error)
+        else:
+            self._enter(run.packet_ids, messages)
 
-    def other(self, packet: Packet | Packet5) -> None:
-        """Anything that is neither a plain message nor PUBACK."""
+    def other(self, packet: Heard | Packet5) -> None:
+        """Anything that is not in a run."""
         match packet:
             case Publish():
                 self._take_publish(packet)
+            case Puback(packet_id):
+                self.conversation.acknowledged((packet_id,))
             case Pingreq():
                 self._carrier.send(PINGRESP)
             case Subscribe():
@@ -342,13 +337,6 @@ class MqttHead:
 
 
 _RETAINED = {"mqtt-retain": "true"}
-
-
-def is_plain(packet: Publish) -> bool:
-    """Whether a message has no flags to be kept, and is certainly no larger than it may be."""
-    topic, payload, qos, _, retain, dup = packet
-    # What is short even if every character took four bytes need not be counted.
-    return qos < 2 and not retain and not dup and len(payload) + 4 * len(topic) <= MAX_SIZE
 
 
 def _turn(packet: Publish) -> int:

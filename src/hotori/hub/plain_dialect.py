@@ -35,7 +35,7 @@ _NOTHING: dict[str, str] = {}
 class PlainDialect:
     """One identity's. No topic has a property bag in it, so none has the prefix."""
 
-    prefix = "\0"
+    prefix = ""
     exactly_once = True
     whole_desired = True
 

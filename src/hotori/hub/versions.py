@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from hotori.hub.dialect import Dialect
 from hotori.hub.head import Ending
@@ -18,12 +19,12 @@ from hotori.mqtt.packets import (
     ConnackCode,
     Connect,
     MalformedPacketError,
-    Packet,
     PacketTooLargeError,
     ProtocolBrokenError,
 )
-from hotori.mqtt.packets5 import LEVEL_5, Connack5, Packet5, Reason
+from hotori.mqtt.packets5 import LEVEL_5, Connack5, Reason
 from hotori.mqtt.properties import Properties
+from hotori.mqtt.run_decoder import RunDecoder
 
 MOST_KEEP_ALIVE = 1767.0
 """Seconds of silence after which anyone is dropped (contract 1.2)."""
@@ -38,11 +39,11 @@ _REASONS = {
 }
 
 
-def decoder_for(connect: Connect, max_packet: int) -> Cutter[Packet | Packet5]:
-    """Cuts what comes after CONNECT."""
-    decoder: Cutter[Packet | Packet5]
-    decoder = Decoder5(max_packet) if connect.level == LEVEL_5 else Decoder(max_packet)  # type: ignore[assignment]
-    return decoder
+def decoder_for(connect: Connect, dialect: Dialect, max_packet: int) -> Cutter[Any]:
+    """Cuts what comes after CONNECT, for `MqttHead.take` or `Mqtt5Head.take`."""
+    if connect.level == LEVEL_5:
+        return Decoder5(max_packet)
+    return RunDecoder(max_packet, dialect.prefix) if dialect.prefix else Decoder(max_packet)
 
 
 def head_class(connect: Connect) -> type[MqttHead]:

@@ -10,9 +10,16 @@ def read_topic(raw: bytes) -> str:
         topic = raw.decode()
     except UnicodeDecodeError as error:
         raise MalformedPacketError("a topic is not UTF-8 [1.5.3-1]") from error
-    if not topic or "#" in topic or "+" in topic or "\0" in topic:
-        raise MalformedPacketError("a topic has characters, and neither wildcards nor null [3.3.2-2, 4.7.3-2]")
+    if not topic:
+        raise MalformedPacketError("a topic has characters [4.7.3-1]")
+    check_topic(topic)
     return topic
+
+
+def check_topic(topic: str) -> None:
+    """Raises MalformedPacketError where a topic, or a part of one, has what none may have."""
+    if "#" in topic or "+" in topic or "\0" in topic:
+        raise MalformedPacketError("a topic has neither wildcards nor null [3.3.2-2, 4.7.3-2]")
 
 
 def decode_text(raw: bytes) -> str:

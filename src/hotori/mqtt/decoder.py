@@ -45,6 +45,8 @@ class Cutter(Generic[_P]):
     `readers` are those of one version of MQTT: one for every first byte, which holds the kind and the flags.
     """
 
+    __slots__ = ("_max_packet", "_needed", "_readers", "_rest")
+
     def __init__(self, max_packet: int, readers: tuple[Reader[_P], ...]) -> None:
         self._max_packet = max_packet
         self._readers = readers
@@ -57,11 +59,7 @@ class Cutter(Generic[_P]):
         Raises MalformedPacketError as soon as a packet cannot become a good one; the decoder is of no use then.
         """
         if self._rest:
-            self._rest += data
-            if len(self._rest) < self._needed:
-                return []
-            data = bytes(self._rest)
-            self._rest.clear()
+            data = self._joined(data)
         packets: list[_P] = []
         readers, largest = self._readers, self._max_packet
         position, size = 0, len(data)
@@ -73,7 +71,7 @@ class Cutter(Generic[_P]):
                     length += (high - 1) << 7
                     start += 1
                 else:
-                    length, start = _long_length(data, position + 1)
+                    length, start = long_length(data, position + 1)
             if length > largest:
                 raise PacketTooLargeError(f"a packet of {length} bytes is larger than {largest}")
             end = start + length
@@ -85,6 +83,15 @@ class Cutter(Generic[_P]):
             self._keep(data, position)
         return packets
 
+    def _joined(self, data: bytes) -> bytes:
+        """What was put aside, with this piece; nothing as long as its packet is not complete."""
+        self._rest += data
+        if len(self._rest) < self._needed:
+            return b""
+        data = bytes(self._rest)
+        self._rest.clear()
+        return data
+
     def _keep(self, data: bytes, position: int) -> None:
         """Put an unfinished packet aside, and note how many bytes it needs at least."""
         if self._readers[data[position]] is malformed:
@@ -92,11 +99,11 @@ class Cutter(Generic[_P]):
         self._rest += data[position:]
         self._needed = 2
         if len(self._rest) >= 2:
-            length, start = _long_length(self._rest, 1)
+            length, start = long_length(self._rest, 1)
             self._needed = start + length
 
 
-def _long_length(data: bytes | bytearray, position: int) -> tuple[int, int]:
+def long_length(data: bytes | bytearray, position: int) -> tuple[int, int]:
     """The remaining length and where the body starts; a length that is not all there counts as one byte more."""
     length = 0
     for shift in (0, 7, 14, 21):
@@ -275,11 +282,13 @@ def _readers() -> tuple[Reader[Packet], ...]:
     return tuple(by_first.get(first, malformed) for first in range(256))
 
 
-_READERS = _readers()
+READERS = _readers()
 
 
 class Decoder(Cutter[Packet]):
     """Cuts a stream of MQTT 3.1.1."""
 
+    __slots__ = ()
+
     def __init__(self, max_packet: int) -> None:
-        super().__init__(max_packet, _READERS)
+        super().__init__(max_packet, READERS)
