@@ -6,6 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, repeat
+from operator import itemgetter
+from typing import TypeAlias
 
 import msgspec
 
@@ -37,19 +40,22 @@ INPUT_TERMS = Terms(patience=30.0, most_out=160)
 DEVICE_TERMS = Terms(patience=60.0, most_attempts=10)
 
 
-class _Parcel(msgspec.Struct, eq=False):
-    """What is out, and when it is to be sent again (on the loop's clock)."""
+class _Trip(msgspec.Struct, eq=False):
+    """What was handed over together, of one queue, and when it is to be sent again (on the loop's clock)."""
 
     queue: Queue
-    item: Item
     due: float
+
+
+_Parcel: TypeAlias = "tuple[_Trip, Item]"
+"""What is out, and with which trip it went."""
 
 
 class Courier:
     """Between one group of queues and one connection. Order is kept for each queue, by priority, then age.
 
     `most_out` is how many the client takes without acknowledging them, whatever the terms say.
-    `sent` is told, of one message in 64, its endpoint and after how many seconds it was acknowledged.
+    `sent` is told, of one message in 64 or so, its endpoint and after how many seconds it was acknowledged.
     """
 
     __slots__ = (
@@ -66,6 +72,7 @@ class Courier:
         "_sent",
         "_session",
         "_terms",
+        "_until_sample",
         "_window",
     )
 
@@ -84,6 +91,7 @@ class Courier:
         self._head, self._terms, self._clock = head, terms, clock
         self._window = Window(min(most_out, terms.most_out))
         self._sent = sent
+        self._until_sample = 1
         self._loop = asyncio.get_running_loop()
         self._out: dict[int, _Parcel] = {}
         self._round: asyncio.Handle | None = None
@@ -101,31 +109,30 @@ class Courier:
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
         """The client has the messages of these ids; an id that is not out is let go."""
-        out, count = self._out, 0
-        for packet_id in packet_ids:
-            parcel = out.pop(packet_id, None)
-            if parcel is None:
-                continue
-            parcel.queue.deliver(parcel.item)
-            count += 1
-            if not parcel.item.offset % SAMPLED:
-                self._sent(parcel.queue.endpoint, self._taken(parcel))
-            last = parcel
-        if not count:
+        out = self._out
+        parcels = [parcel for packet_id in packet_ids if (parcel := out.pop(packet_id, None)) is not None]
+        if not parcels:
             return
-        if self._window.acknowledge(count):
-            self._window.judge(self._taken(last))
+        for trip, run in groupby(parcels, itemgetter(0)):
+            trip.queue.deliver_each([item for _, item in run])
+        self._until_sample -= len(parcels)
+        if self._until_sample <= 0:
+            self._until_sample = SAMPLED
+            self._sent(trip.queue.endpoint, self._taken(trip))
+        if self._window.acknowledge(len(parcels)):
+            self._window.judge(self._taken(trip))
         self.wake()
 
-    def _taken(self, parcel: _Parcel) -> float:
+    def _taken(self, trip: _Trip) -> float:
         """Seconds since it was sent."""
-        return self._loop.time() - parcel.due + self._terms.patience
+        return self._loop.time() - trip.due + self._terms.patience
 
     def refuse(self, packet_id: int) -> None:
         """The client does not want the message of this id: it is not sent again."""
         parcel = self._out.pop(packet_id, None)
         if parcel is not None:
-            parcel.queue.drop(parcel.item, Outcome.REJECTED)
+            trip, item = parcel
+            trip.queue.drop(item, Outcome.REJECTED)
             self.wake()
 
     def close(self) -> None:
@@ -201,8 +208,9 @@ class Courier:
 
     def _take_back(self, packet_id: int, parcel: _Parcel) -> None:
         """It was not acknowledged, and is to be sent again under its id."""
-        self._session.packet_ids[parcel.queue.endpoint, parcel.item.offset] = packet_id
-        parcel.queue.give_back(parcel.item)
+        trip, item = parcel
+        self._session.packet_ids[trip.queue.endpoint, item.offset] = packet_id
+        trip.queue.give_back(item)
 
     def _watch(self) -> None:
         """Give back what was not acknowledged in time, so that it is carried again; the first out is due first."""
@@ -210,8 +218,8 @@ class Courier:
         now = self._loop.time()
         while self._out:
             packet_id, parcel = next(iter(self._out.items()))
-            if parcel.due > now:
-                self._overdue = self._loop.call_at(parcel.due, self._watch)
+            if (due := parcel[0].due) > now:
+                self._overdue = self._loop.call_at(due, self._watch)
                 return
             del self._out[packet_id]
             self._window.shrink()
@@ -241,19 +249,19 @@ class Courier:
             return
         offsets = [item.offset for item in items]
         ids = self._session.ids_for(endpoint, offsets, out) if qos else [0] * len(items)
-        again = [item.attempts > 1 for item in items]
-        handovers: list[Handover] = list(zip(messages, ids, again, strict=True))
-        unsendable = self._head.deliver(endpoint, handovers)
-        due = self._loop.time() + self._terms.patience
-        for place, (packet_id, item) in enumerate(zip(ids, items, strict=True)):
-            if unsendable and place in unsendable:
-                queue.drop(item)
-            elif not qos:
-                queue.deliver(item)
-            else:
-                out[packet_id] = _Parcel(queue, item, due)
+        unsendable = self._head.deliver(endpoint, Handover(messages, ids, [item.attempts > 1 for item in items]))
+        for place in unsendable:
+            queue.drop(items[place])
+        trip = _Trip(queue, self._loop.time() + self._terms.patience)
+        gone = [item for place, item in enumerate(items) if place not in unsendable] if unsendable else items
+        if not qos:
+            queue.deliver_each(gone)
+            return
+        if unsendable:
+            ids = [packet_id for place, packet_id in enumerate(ids) if place not in unsendable]
+        out.update(zip(ids, zip(repeat(trip), gone), strict=True))
         if out and self._overdue is None:
-            self._overdue = self._loop.call_at(due, self._watch)
+            self._overdue = self._loop.call_at(trip.due, self._watch)
 
     def _forget_settled(self) -> None:
         """Ids of deliveries that expired while the client was away are free again."""

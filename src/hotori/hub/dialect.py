@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from hotori.model.identity import Identity
@@ -33,6 +33,8 @@ Said: TypeAlias = Message | TwinGet | ReportedPatch | MethodReply
 """What a PUBLISH of a client means."""
 
 _LONGEST_FILTER = 1024
+_NOBODY = object()
+"""No message's sender, nor the lack of one."""
 _MOST_PLACES = 1024
 
 
@@ -61,8 +63,8 @@ class Dialect(Protocol):
         """The topic of what waits at an endpoint, without properties."""
         ...
 
-    def placed(self, endpoint: str, message: Message) -> str:
-        """The topic of one message from an endpoint, with the properties that this dialect writes into topics."""
+    def placed(self, endpoint: str, messages: Sequence[Message]) -> Sequence[bytes]:
+        """The topics of messages from an endpoint, with the properties that this dialect writes into topics."""
         ...
 
     def twin_reply(self, status: int, request: str, version: int | None) -> str: ...
@@ -89,8 +91,7 @@ class IotHubDialect:
     def __init__(self, identity: Identity) -> None:
         self.prefix = telemetry_prefix(identity)
         self._identity = identity
-        self._places: dict[tuple[str, Identity | None], str] = {}
-        self._last: tuple[str, Identity | None, str] = "", None, ""
+        self._places: dict[tuple[str, Identity | None], bytes] = {}
 
     def read(self, topic: str, payload: bytes) -> Said | None:
         match parse_client_topic(topic):
@@ -118,24 +119,26 @@ class IotHubDialect:
     def place(self, endpoint: str) -> str:
         return self._place(endpoint, "")
 
-    def placed(self, endpoint: str, message: Message) -> str:
-        sender, own = message.sender, bag_text(message)
-        if endpoint == self._last[0] and sender is self._last[1]:
-            place = self._last[2]
-        else:
-            place = self._places.get((endpoint, sender)) or self._remember_place(endpoint, sender)
-            self._last = endpoint, sender, place
-        return place + own if own or sender is None else place[:-1]
+    def placed(self, endpoint: str, messages: Sequence[Message]) -> Sequence[bytes]:
+        topics: list[bytes] = []
+        places, sender, place = self._places, _NOBODY, b""
+        for message in messages:
+            if message.sender is not sender:
+                sender = message.sender
+                place = places.get((endpoint, sender)) or self._remember_place(endpoint, sender)
+            own = bag_text(message)
+            topics.append(place + own.encode() if own or sender is None else place[:-1])
+        return topics
 
-    def _remember_place(self, endpoint: str, sender: Identity | None) -> str:
+    def _remember_place(self, endpoint: str, sender: Identity | None) -> bytes:
         """What stands before the own properties of a sender's messages."""
         place = self._place(endpoint, "").rstrip("/") + "/"
         if sender is not None:
             place += f"{sender_text(sender)}&"
         if len(self._places) >= _MOST_PLACES:
             self._places.clear()
-        self._places[endpoint, sender] = place
-        return place
+        self._places[endpoint, sender] = found = place.encode()
+        return found
 
     def twin_reply(self, status: int, request: str, version: int | None) -> str:
         return TwinReply(status, request, version).format()

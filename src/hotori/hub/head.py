@@ -8,8 +8,9 @@ sessions. What the client may call things (its topics) is not a head's but its d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from hotori.model.json import JsonObject
 from hotori.model.message import Message
@@ -44,9 +45,16 @@ class Ending(Enum):
     """Something failed here."""
 
 
-Handover: TypeAlias = tuple[Message, int, bool]
-"""A message to be sent, its packet id, and whether it was sent before. With an id (not 0) its acknowledgement is
-awaited."""
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Messages to be sent, in this order: three lists in step.
+
+    A packet id that is not 0 is that of a message whose acknowledgement is awaited. `again`: it was sent before.
+    """
+
+    messages: Sequence[Message]
+    packet_ids: Sequence[int]
+    again: Sequence[bool]
 
 
 class Head(Protocol):
@@ -61,8 +69,8 @@ class Head(Protocol):
         """The QoS at which the client takes what waits at an endpoint; None where it did not ask for it."""
         ...
 
-    def deliver(self, endpoint: str, handovers: Sequence[Handover]) -> Sequence[int]:
-        """Send messages that wait at an endpoint, in this order; the places in it of those that cannot be sent."""
+    def deliver(self, endpoint: str, handover: Handover) -> Sequence[int]:
+        """Send messages that wait at an endpoint; the places of those that cannot be sent."""
         ...
 
     def tell_twin(self, status: int, request: str, body: JsonObject | None, version: int | None) -> None:

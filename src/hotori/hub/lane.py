@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -176,11 +176,19 @@ class Lane:
 
     def deliver(self, item: Item) -> None:
         """The receiver has it."""
-        out, offset = self._out, item.offset
-        if out.get(offset) is item:
-            del out[offset]
-            self.delivered += 1
-            self.changed = True
+        self.delivered += self.settle(item)
+
+    def deliver_each(self, items: Sequence[Item]) -> None:
+        """The receiver has all of these."""
+        out, count = self._out, len(items)
+        for item in items:
+            offset = item.offset
+            if out.get(offset) is item:
+                del out[offset]
+            else:
+                count -= 1
+        self.delivered += count
+        self.changed = self.changed or count > 0
 
     def expire(self, item: Item) -> None:
         """Its time is over."""

@@ -109,11 +109,11 @@ class Mqtt5Head(MqttHead):
             case _:
                 self._carrier.abort(f"{type(packet).__name__} has no place here", Ending.RULE_BROKEN)
 
-    def deliver(self, endpoint: str, handovers: Sequence[Handover]) -> Sequence[int]:
-        return [place for place, each in enumerate(handovers) if not self._deliver(endpoint, each)]
+    def deliver(self, endpoint: str, handover: Handover) -> Sequence[int]:
+        every = zip(handover.messages, handover.packet_ids, handover.again, strict=True)
+        return [place for place, each in enumerate(every) if not self._deliver(endpoint, *each)]
 
-    def _deliver(self, endpoint: str, handover: Handover) -> bool:
-        message, packet_id, again = handover
+    def _deliver(self, endpoint: str, message: Message, packet_id: int, again: bool) -> bool:
         topic = self._dialect.place(endpoint)
         properties = delivered(message, self._hub.clock(), self._identifiers(topic))
         qos = 1 if packet_id else 0

@@ -25,8 +25,9 @@ from hotori.hub.session import Session
 from hotori.model.json import JsonObject
 from hotori.model.message import MAX_SIZE, Message
 from hotori.mqtt.bag import MalformedBagError, read_bag
-from hotori.mqtt.encoder import PINGRESP, encode, encode_pubacks, encode_publish
+from hotori.mqtt.encoder import PINGRESP, encode, encode_pubacks, encode_publish, encode_publishes
 from hotori.mqtt.packets import (
+    MAX_TEXT,
     SUBSCRIPTION_FAILED,
     Connect,
     Disconnect,
@@ -158,16 +159,24 @@ class MqttHead:
             qos = self._wants[endpoint] = granted(self._session.subscriptions, self._dialect.place(endpoint))
             return qos
 
-    def deliver(self, endpoint: str, handovers: Sequence[Handover]) -> Sequence[int]:
-        placed, sent, unsendable = self._dialect.placed, [], []
-        for place, (message, packet_id, again) in enumerate(handovers):
-            topic = placed(endpoint, message)
-            try:
-                sent.append(encode_publish(topic, message.body, 1 if packet_id else 0, packet_id, dup=again))
-            except ValueError as error:  # a bag that is longer than a topic may be: it can never be delivered here
-                logger.warning("A message to %s cannot be written: %s", self._identity, error)
+    def deliver(self, endpoint: str, handover: Handover) -> Sequence[int]:
+        messages, packet_ids, again = handover.messages, handover.packet_ids, handover.again
+        topics = self._dialect.placed(endpoint, messages)
+        if max(map(len, topics)) > MAX_TEXT:
+            return self._deliver_sendable(topics, handover)
+        self._carrier.send(encode_publishes(topics, [message.body for message in messages], packet_ids, again))
+        return ()
+
+    def _deliver_sendable(self, topics: Sequence[bytes], handover: Handover) -> Sequence[int]:
+        """A bag that is longer than a topic may be can never be delivered here; the others can."""
+        unsendable = []
+        every = zip(topics, handover.messages, handover.packet_ids, handover.again, strict=True)
+        for place, (topic, message, packet_id, dup) in enumerate(every):
+            if len(topic) <= MAX_TEXT:
+                self._carrier.send(encode_publishes([topic], [message.body], [packet_id], [dup]))
+            else:
+                logger.warning("A message to %s cannot be written: its topic has %d bytes", self._identity, len(topic))
                 unsendable.append(place)
-        self._carrier.send(b"".join(sent))
         return unsendable
 
     def tell_twin(self, status: int, request: str, body: JsonObject | None, version: int | None) -> None:

@@ -7,7 +7,7 @@ is between the client and the hub: see the guide to plain clients. Nothing goes 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -62,8 +62,8 @@ class PlainDialect:
     def place(self, endpoint: str) -> str:
         return MESSAGES if self._identity.module is None else INPUTS + endpoint.partition("/")[2]
 
-    def placed(self, endpoint: str, message: Message) -> str:
-        return self.place(endpoint)
+    def placed(self, endpoint: str, messages: Sequence[Message]) -> Sequence[bytes]:
+        return [self.place(endpoint).encode()] * len(messages)
 
     def twin_reply(self, status: int, request: str, version: int | None) -> str:
         return f"{request}/{status}"

@@ -7,7 +7,7 @@ every lane at every moment: accepted = delivered + expired + dropped + pending.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hotori.hub.account import Account, Counters
@@ -113,6 +113,14 @@ class Queue:
         item.lane.deliver(item)
         if self.settled is not None:
             self.settled(self, item, Outcome.DELIVERED)
+
+    def deliver_each(self, items: Sequence[Item]) -> None:
+        """The receiver has all of these."""
+        if self.settled is None and (only := self._only) is not None:
+            only.deliver_each(items)
+        else:
+            for item in items:
+                self.deliver(item)
 
     def drop(self, item: Item, outcome: Outcome = Outcome.PURGED) -> None:
         """It can never be delivered, or policy says that it goes."""

@@ -7,7 +7,7 @@ the hub's own restart.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hotori.model.identity import Identity
@@ -60,18 +60,25 @@ class Session:
         """The subscriptions without these."""
         return {known: qos for known, qos in self.subscriptions.items() if known not in filters}
 
-    def ids_for(self, endpoint: str, offsets: Iterable[int], out: Collection[int]) -> list[int]:
+    def ids_for(self, endpoint: str, offsets: Sequence[int], out: Mapping[int, object]) -> Sequence[int]:
         """The ids for deliveries: those they had before, or ones that are not in use. `out` are those on their way.
 
         There are fewer deliveries than ids.
         """
         if not self.packet_ids:
-            return [self._new_id(out) for _ in offsets]
+            return self._new_ids(len(offsets), out)
         taken, ids = {*out, *self.packet_ids.values()}, []
         for offset in offsets:
             known = self.packet_ids.pop((endpoint, offset), None)
             ids.append(self._new_id(taken) if known is None else known)
             taken.add(ids[-1])
+        return ids
+
+    def _new_ids(self, count: int, taken: Mapping[int, object]) -> Sequence[int]:
+        ids = range(self._last_id + 1, self._last_id + 1 + count)
+        if ids.stop > MAX_PACKET_ID or not taken.keys().isdisjoint(ids):
+            return [self._new_id(taken) for _ in ids]
+        self._last_id = ids.stop - 1
         return ids
 
     def _new_id(self, taken: Container[int]) -> int:

@@ -1,7 +1,7 @@
 """Packets to bytes.
 
-`encode` takes any packet; `encode_publish` and `encode_puback` are the same work without a packet in between,
-for those who send many. The values are the program's own: what the standard forbids raises ValueError.
+`encode` takes any packet; `encode_publish`, `encode_publishes` and `encode_pubacks` are the same work without packets
+in between, for those who send many. The values are the program's own: what the standard forbids raises ValueError.
 """
 
 from __future__ import annotations
@@ -69,11 +69,27 @@ def encode_publish(
     if not packet_id:
         raise ValueError("a message of QoS 1 needs a packet id")
     length = 4 + len(name) + len(payload)
-    if 0x7F < length < 0x4000:  # what most messages have: two bytes of length
-        head = _HEAD.pack(first, length & 0x7F | 0x80, length >> 7, len(name))
-        return head + name + packet_id.to_bytes(2, "big") + payload
     head = len(name).to_bytes(2, "big")
     return b"%c%b%b%b%b%b" % (first, _length(length), head, name, packet_id.to_bytes(2, "big"), payload)
+
+
+def encode_publishes(
+    topics: Sequence[bytes], payloads: Sequence[bytes], packet_ids: Sequence[int], again: Sequence[bool]
+) -> bytes:
+    """The bytes of many in this order: at QoS 1 those with a packet id, at QoS 0 those with 0.
+
+    No topic may be empty, or longer than `MAX_TEXT`.
+    """
+    parts: list[bytes] = []
+    for topic, payload, packet_id, dup in zip(topics, payloads, packet_ids, again, strict=True):
+        size = len(topic)
+        length = 4 + size + len(payload)
+        if 0x7F < length < 0x4000 and packet_id:
+            parts.append(_HEAD.pack(0x3A if dup else 0x32, length & 0x7F | 0x80, length >> 7, size))
+            parts += (topic, packet_id.to_bytes(2, "big"), payload)
+        else:
+            parts.append(encode_publish(topic.decode(), payload, 1 if packet_id else 0, packet_id, dup=dup))
+    return b"".join(parts)
 
 
 _SHORT_LENGTHS = tuple(bytes((length,)) for length in range(0x80))
