@@ -15,8 +15,7 @@ Give: TypeAlias = Callable[[Sequence[int], Answer], None]
 class Answers:
     """`give` gets the turns that have the same outcome, together; `waiting` is how many were not given yet.
 
-    A turn is what its owner knows the client's message by. One callback serves all that was written together: that of
-    the oldest looks at those behind it.
+    A turn is what its owner knows the client's message by.
     """
 
     __slots__ = ("_closed", "_give", "_groups", "waiting")
@@ -31,21 +30,21 @@ class Answers:
         """The next in order; None has nothing to wait for."""
         self.expect(1)
         self.add_each([turn], promise)
+        if promise is None:
+            self.go_on()
+        elif not self._closed and len(self._groups[-1][1]) == 1:
+            promise.add_done_callback(self.go_on)
 
     def expect(self, count: int) -> None:
         """So many more wait, and will be added in their time."""
         self.waiting += count
 
     def add_each(self, turns: list[int], promise: Promise | None) -> None:
-        """The next ones in order, expected before, which have the same promise; the list is kept."""
+        """The next ones in order, expected before; the list is kept. Who adds says `go_on` when the promise is done."""
+        groups = self._groups
         if self._closed:
             _let_go(promise)
-            return
-        groups = self._groups
-        if not groups:
-            groups.append((promise, turns))
-            self._go_on()
-        elif promise is not None and groups[-1][0] is promise:
+        elif promise is not None and groups and groups[-1][0] is promise:
             groups[-1][1].extend(turns)
         else:
             groups.append((promise, turns))
@@ -56,14 +55,14 @@ class Answers:
         for promise, _ in self._groups:
             _let_go(promise)
 
-    def _go_on(self, _: object = None) -> None:
+    def go_on(self, _: object = None) -> None:
+        """Give the oldest, as far as they are done."""
         groups = self._groups
         while groups and not self._closed:
             promise, turns = groups[0]
             if promise is not None and not promise.done():
-                promise.add_done_callback(self._go_on)
                 return
-            groups.pop(0)
+            del groups[0]
             self.waiting -= len(turns)
             self._give(turns, 0 if promise is None else _answer(promise))
 

@@ -89,7 +89,8 @@ class Conversation:
     @property
     def waiting(self) -> int:
         """Requests that were not answered yet."""
-        return sum(len(line.waiting) for line in (self._subscribing, self._twin_requests) if line is not None)
+        subscribing, asking = self._subscribing, self._twin_requests
+        return (len(subscribing.waiting) if subscribing else 0) + (len(asking.waiting) if asking else 0)
 
     @property
     def subscribing(self) -> Line:

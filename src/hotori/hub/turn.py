@@ -7,7 +7,8 @@ run is done once for all of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from hotori.hub.answers import Answers
@@ -15,6 +16,7 @@ from hotori.hub.promise import Promise
 from hotori.model.message import Message
 
 Enter: TypeAlias = Callable[[Sequence[Message]], Sequence[tuple[Promise, int]]]
+_Part: TypeAlias = tuple[Answers, list[int]]
 
 
 class Turn:
@@ -26,7 +28,7 @@ class Turn:
     def __init__(self, enter: Enter) -> None:
         self._enter = enter
         self._messages: list[Message] = []
-        self._parts: list[tuple[Answers, list[int]]] = []
+        self._parts: list[_Part] = []
 
     def add(self, messages: Sequence[Message], answers: Answers, turns: list[int]) -> None:
         """Have messages entered at the end of the turn, and their turns added to `answers`."""
@@ -47,13 +49,28 @@ class Turn:
             promise = promises[0][0]
             for answers, turns in parts:
                 answers.add_each(turns, promise)
+            promise.add_done_callback(partial(_go_on, iter(parts)))
         else:
             _spread(parts, promises)
 
 
-def _spread(parts: Sequence[tuple[Answers, list[int]]], promises: Sequence[tuple[Promise, int]]) -> None:
+def _go_on(parts: Iterator[_Part], promise: Promise) -> None:
+    """What was entered together is done: all who wait may go on, also those behind one that fails."""
+    finished = False
+    try:
+        for answers, _ in parts:
+            answers.go_on()
+        finished = True
+    finally:
+        if not finished:
+            asyncio.get_running_loop().call_soon(_go_on, parts, promise)
+
+
+def _spread(parts: Sequence[_Part], promises: Sequence[tuple[Promise, int]]) -> None:
     """Add all turns, in order, to the answers that they are of, each with its message's promise."""
     each = (promise for promise, count in promises for _ in range(count))
     for answers, turns in parts:
         for turn in turns:
-            answers.add_each([turn], next(each))
+            promise = next(each)
+            answers.add_each([turn], promise)
+            promise.add_done_callback(answers.go_on)

@@ -5,7 +5,9 @@ A packet for each message would be made only to be taken apart again at once.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from hotori.mqtt.body import check_topic
 from hotori.mqtt.decoder import READERS, Cutter, long_length
@@ -15,7 +17,7 @@ _LARGEST_IN_RUN = 65_535
 """Bytes; what is larger is weighed with care, as a packet of its own."""
 
 
-class Run(NamedTuple):
+class Run(msgspec.Struct, gc=False, eq=False):
     """Messages that followed one another: three lists in step.
 
     The packet id of each (0 at QoS 0), what its topic says behind the prefix, and its payload. None is of QoS 2, a
@@ -27,7 +29,7 @@ class Run(NamedTuple):
     payloads: list[bytes]
 
 
-class Pubacks(NamedTuple):
+class Pubacks(msgspec.Struct, gc=False, eq=False):
     """Acknowledgements that followed one another."""
 
     packet_ids: list[int]
@@ -51,21 +53,17 @@ class RunDecoder(Cutter[Heard]):
 
         Raises MalformedPacketError as soon as a packet cannot become a good one; the decoder is of no use then.
         """
-        if self._rest:
-            data = self._joined(data)
-        acknowledged: list[int] = []
-        heard: list[Heard] = []
         try:
-            position = self._cut(data, heard, acknowledged)
+            return self._cut(self._joined(data) if self._rest else data)
         except UnicodeDecodeError as error:
             raise MalformedPacketError("a topic is not UTF-8 [1.5.3-1]") from error
-        if position < len(data):
-            self._keep(data, position)
-        return [Pubacks(acknowledged), *heard] if acknowledged else heard
 
-    def _cut(self, data: bytes, heard: list[Heard], acknowledged: list[int]) -> int:  # noqa: C901 - calls cost more
-        """Add what is complete to the two lists; where the rest begins."""
-        packet_ids, rests, payloads = run = Run([], [], [])
+    def _cut(self, data: bytes) -> list[Heard]:  # noqa: C901 - calls in this loop would cost more than all else
+        heard: list[Heard] = []
+        acknowledged: list[int] = []
+        packet_ids: list[int] = []
+        rests: list[str] = []
+        payloads: list[bytes] = []
         readers, largest, prefix, skipped = self._readers, self._max_packet, self._prefix, self._skipped
         position, size = 0, len(data)
         while size - position >= 2:
@@ -95,15 +93,17 @@ class RunDecoder(Cutter[Heard]):
                 acknowledged.append(packet_id)
                 continue
             if packet_ids:
-                heard.append(_checked(run))
-                packet_ids, rests, payloads = run = Run([], [], [])
+                heard.append(_run(packet_ids, rests, payloads))
+                packet_ids, rests, payloads = [], [], []
             heard.append(readers[first](first, data, start, end))
         if packet_ids:
-            heard.append(_checked(run))
-        return position
+            heard.append(_run(packet_ids, rests, payloads))
+        if position < size:
+            self._keep(data, position)
+        return [Pubacks(acknowledged), *heard] if acknowledged else heard
 
 
-def _checked(run: Run) -> Run:
-    """The run, if its topics may be topics: one search is enough for all of them."""
-    check_topic("".join(run.rests))
-    return run
+def _run(packet_ids: list[int], rests: list[str], payloads: list[bytes]) -> Run:
+    """A run, if its topics may be topics: one search is enough for all of them."""
+    check_topic("".join(rests))
+    return Run(packet_ids, rests, payloads)
