@@ -7,6 +7,7 @@ account survives a crash.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -60,11 +61,20 @@ _address_decoder = msgspec.msgpack.Decoder(_Address)
 
 def encode_envelope(message: Message, deliveries: tuple[Delivery, ...] = ()) -> bytes:
     """The message, and the endpoints that it waits for, as bytes."""
-    sender, properties = message.sender, message.properties
-    device, module = (sender.device, sender.module) if sender is not None else ("", None)
-    bag = properties.text if isinstance(properties, Bag) and properties.system is message.system else bag_text(message)
-    # The fields of `_Stored`: a tuple is the same on disk, and made faster.
-    return _encode((deliveries, device, module, message.output, message.enqueued_at, bag, message.body))
+    return encode_envelopes((message,), deliveries)[0]
+
+
+def encode_envelopes(messages: Sequence[Message], deliveries: tuple[Delivery, ...]) -> list[bytes]:
+    """Each of the messages, with the endpoints that all of them wait for."""
+    entries: list[bytes] = []
+    address = msgspec.Raw(_encode(deliveries))
+    for message in messages:
+        sender, properties = message.sender, message.properties
+        device, module = (sender.device, sender.module) if sender is not None else ("", None)
+        bag = properties.text if type(properties) is Bag and properties.system is message.system else bag_text(message)
+        # The fields of `_Stored`: a tuple is the same on disk, and made faster.
+        entries.append(_encode((address, device, module, message.output, message.enqueued_at, bag, message.body)))
+    return entries
 
 
 def decode_envelope(data: bytes) -> tuple[Message, tuple[Delivery, ...]]:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from hotori.hub.envelope import decode_envelope, encode_envelope
+from hotori.hub.envelope import decode_envelope, encode_envelopes
 from hotori.model.message import Message
 from hotori.problems import Problem
 from hotori.store.batch import Batch
@@ -110,7 +110,7 @@ class Events:
 
     def enter(self, *messages: Message) -> Batch:
         """Begin to append: the events are the last ones of the batch now."""
-        batch = self._log.enter([encode_envelope(message) for message in messages])
+        batch = self._log.enter(encode_envelopes(messages, ()))
         if self._readers:  # who will want them in a moment
             places = range(len(batch.entries) - len(messages), len(batch.entries))
             self._entered += [(batch, place, message) for place, message in zip(places, messages, strict=True)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Protocol
 
 from hotori.hub.envelope import FOR_EVER, Delivery
@@ -15,8 +17,6 @@ from hotori.routing.endpoint import ModuleInput, Upstream
 from hotori.routing.router import Destination, Router
 
 _MOST_PLANS = 4096
-_NOWHERE: tuple[Destination, ...] = ()
-_NO_DELIVERIES: tuple[Delivery, ...] = ()
 
 
 class Intake(Protocol):
@@ -61,22 +61,30 @@ class RoutingIntake:
     def enter_each(self, messages: Sequence[Message]) -> Sequence[tuple[Promise, int]]:
         promises: list[tuple[Promise, int]] = []
         arrivals: list[Arrival] = []
-        router, way, deliveries = self.router, _NOWHERE, _NO_DELIVERIES
-        sender, output, route = None, None, router.choice_of(messages[0]).route
+        for destinations, run in self._ways(messages):
+            if destinations:
+                arrivals += self._plan_of(destinations).arrivals(run)
+                continue
+            promises += self._enter(arrivals)
+            arrivals = []
+            promises += [(self._enter_unrouted(message), 1) for message in run]
+        return [*promises, *self._enter(arrivals)] if promises else self._enter(arrivals)
+
+    def _ways(self, messages: Sequence[Message]) -> Iterator[tuple[tuple[Destination, ...], list[Message]]]:
+        """Messages that follow one another and go the same way, with that way."""
+        router, first = self.router, messages[0]
+        sender, output, route = first.sender, first.output, router.choice_of(first).route
+        way = route(first)
+        run: list[Message] = []
         for message in messages:
             if message.sender is not sender or message.output != output:
-                sender, output, way = message.sender, message.output, _NOWHERE
-                route = router.choice_of(message).route
-            destinations = route(message)
-            if destinations is not way:
-                way, deliveries = destinations, self._deliveries(destinations, message)
-            if destinations:
-                arrivals.append((message, deliveries))
-            else:
-                promises += self._enter(arrivals)
-                arrivals = []
-                promises.append((self._enter_unrouted(message), 1))
-        return [*promises, *self._enter(arrivals)] if promises else self._enter(arrivals)
+                sender, output, route = message.sender, message.output, router.choice_of(message).route
+            if (destinations := route(message)) is not way:
+                if run:
+                    yield way, run
+                way, run = destinations, []
+            run.append(message)
+        yield way, run
 
     def _enter(self, arrivals: Sequence[Arrival]) -> Sequence[tuple[Promise, int]]:
         return self._queues.enter_each(arrivals) if arrivals else ()
@@ -88,16 +96,13 @@ class RoutingIntake:
     def route(self, message: Message, source: str) -> Promise | None:
         """As `enter`, for a message from another source than its sender's own; None where no route takes it."""
         destinations = self.router.route(message, source)
-        return self._queues.enter(message, self._deliveries(destinations, message)) if destinations else None
+        return self._queues.enter(message, self._plan_of(destinations).deliveries(message)) if destinations else None
 
-    def _deliveries(self, destinations: tuple[Destination, ...], message: Message) -> tuple[Delivery, ...]:
-        plan = self._plans.get(id(destinations))
-        if plan is None or plan.destinations is not destinations:
-            plan = self._plan(destinations)
-        return plan.deliveries(message)
-
-    def _plan(self, destinations: tuple[Destination, ...]) -> _Plan:
+    def _plan_of(self, destinations: tuple[Destination, ...]) -> _Plan:
         """A router answers with the same tuple for all messages that go the same way, so what is made of it is kept."""
+        plan = self._plans.get(id(destinations))
+        if plan is not None and plan.destinations is destinations:
+            return plan
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
         plan = self._plans[id(destinations)] = _Plan(destinations)
@@ -117,6 +122,12 @@ class _Plan:
         self._steps = [(_endpoint(one), one.priority, one.time_to_live, one.best) for one in destinations]
         self._asks_sender = any(not endpoint for endpoint, *_ in self._steps)
 
+    def arrivals(self, run: Sequence[Message]) -> Iterable[Arrival]:
+        """Messages of this way, with where those that followed one another go."""
+        if not self._asks_sender:
+            return ((self.deliveries(run[-1]), run),)
+        return ((self.deliveries(own[-1]), own) for own in _by_sender(run))
+
     def deliveries(self, message: Message) -> tuple[Delivery, ...]:
         second = int(message.enqueued_at) + 1
         if second != self._second:
@@ -131,6 +142,10 @@ class _Plan:
             for endpoint, priority, life, route in self._steps
         )
         return deliveries
+
+
+def _by_sender(run: Sequence[Message]) -> Iterator[list[Message]]:
+    return (list(own) for _, own in groupby(run, attrgetter("sender")))
 
 
 def _up(sender: Identity | None) -> str:

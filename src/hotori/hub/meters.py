@@ -53,13 +53,13 @@ class Meters:
 
     def messages(self, messages: Sequence[Message], promise: Promise) -> None:
         """Messages came in together; the promise is done once the last of them is stored."""
-        received = self.received
+        sender, output, count = messages[0].sender, messages[0].output, 0
         for message in messages:
-            speaker = (message.sender, message.output)
-            if speaker in received:
-                received[speaker] += 1
-            else:
-                self._first(speaker)
+            if message.sender is not sender or message.output != output:
+                self._received(sender, output, count)
+                sender, output, count = message.sender, message.output, 0
+            count += 1
+        self._received(sender, output, count)
         self._until_sample -= len(messages)
         if self._until_sample <= 0:
             self._until_sample = SAMPLED
@@ -108,11 +108,14 @@ class Meters:
         """Something has to be done again towards the hub above."""
         _count(self.retries, (identity, operation))
 
-    def _first(self, speaker: Speaker) -> None:
-        if len(self.received) < _MOST_NAMES:
-            self.received[speaker] = 1
+    def _received(self, sender: Identity | None, output: str | None, count: int) -> None:
+        received, speaker = self.received, (sender, output)
+        if speaker in received:
+            received[speaker] += count
+        elif len(received) < _MOST_NAMES:
+            received[speaker] = count
         else:
-            self.others += 1
+            self.others += count
 
     def _sample(self, message: Message, promise: Promise) -> None:
         assert message.sender is not None, "a client said it"

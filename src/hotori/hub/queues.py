@@ -15,14 +15,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from typing import TypeAlias
 
 import msgspec
 
 from hotori.hub.account import Account, Counters
-from hotori.hub.envelope import Delivery, decode_deliveries, decode_envelope, encode_envelope
+from hotori.hub.envelope import Delivery, decode_deliveries, decode_envelope, encode_envelopes
 from hotori.hub.lane import Item, LaneCursor
 from hotori.hub.promise import Promise, as_future
 from hotori.hub.queue import Queue
@@ -49,10 +47,10 @@ _READ_AHEAD = 32
 _LET_IN = 512
 _NO_RUN: Sequence[Message | None] = ()
 
-Arrival: TypeAlias = "tuple[Message, tuple[Delivery, ...]]"
-"""A message, and where it goes."""
-_Arrival: TypeAlias = "tuple[Message | None, tuple[Delivery, ...]]"
-_deliveries: Callable[[_Arrival], tuple[Delivery, ...]] = itemgetter(1)
+Arrival: TypeAlias = "tuple[tuple[Delivery, ...], Sequence[Message]]"
+"""Where messages go, and those that followed one another and all go there."""
+_Arrival: TypeAlias = "tuple[tuple[Delivery, ...], Sequence[Message | None]]"
+_UNROUTED: _Arrival = ((), (None,))
 
 logger = logging.getLogger(__name__)
 
@@ -142,26 +140,31 @@ class Queues:
 
     def enter(self, message: Message, deliveries: tuple[Delivery, ...]) -> Promise:
         """Begin to append; when that is done, the message is durable and in its queues."""
-        return self.enter_each(((message, deliveries),))[0][0]
+        return self.enter_each(((deliveries, (message,)),))[0][0]
 
     def enter_each(self, arrivals: Sequence[Arrival]) -> Sequence[tuple[Promise, int]]:
         """Begin to append messages in this order: promises, each with how many of them it is for."""
-        entries, room = [encode_envelope(message, deliveries) for message, deliveries in arrivals], self.room
-        size = sum(map(len, entries))
+        entries: list[bytes] = []
+        for deliveries, messages in arrivals:
+            entries += encode_envelopes(messages, deliveries)
+        size, room = sum(map(len, entries)), self.room
         if size >= room.left:
             return self._enter_some(entries, arrivals)
         room.left -= size
-        return ((self._append(entries, arrivals), len(entries)),)
+        return ((self._append(entries, size, arrivals), len(entries)),)
 
     def _enter_some(self, entries: Sequence[bytes], arrivals: Sequence[Arrival]) -> Sequence[tuple[Promise, int]]:
-        """The first ones, as long as there is room; the others wait for it."""
-        room, fitting = self.room, 0
-        while fitting < len(entries) and room.left > 0:
-            room.left -= len(entries[fitting])
-            fitting += 1
-        waiting = zip(entries[fitting:], arrivals[fitting:], strict=True)
-        held = [(room.hold(data, message, deliveries), 1) for data, (message, deliveries) in waiting]
-        return [(self._append(entries[:fitting], arrivals[:fitting]), fitting), *held] if fitting else held
+        """One after another, as long as there is room; the others wait for it."""
+        room = self.room
+        promises: list[tuple[Promise, int]] = []
+        single = ((deliveries, message) for deliveries, messages in arrivals for message in messages)
+        for data, (deliveries, message) in zip(entries, single, strict=True):
+            if room.left > 0:
+                room.left -= len(data)
+                promises.append((self._append((data,), len(data), ((deliveries, (message,)),)), 1))
+            else:
+                promises.append((room.hold(data, message, deliveries), 1))
+        return promises
 
     def submit(self, message: Message, deliveries: tuple[Delivery, ...]) -> asyncio.Future[int]:
         """The same for one who waits: the future is the message's offset in the log."""
@@ -169,7 +172,8 @@ class Queues:
 
     def submit_unrouted(self, sender: Identity) -> asyncio.Future[int]:
         """Begin to count a message that no route takes; the future is NOWHERE once it is counted durably."""
-        appended = self._append((self.unrouted.noted(sender),), ((None, ()),)).last()
+        noted = self.unrouted.noted(sender)
+        appended = self._append((noted,), len(noted), (_UNROUTED,)).last()
         counted: asyncio.Future[int] = appended.get_loop().create_future()
         appended.add_done_callback(partial(_to_nowhere, counted))
         return counted
@@ -270,9 +274,12 @@ class Queues:
         """The accounts of a group together."""
         return sum((queue.counters for queue in self.group(group)), Counters())
 
-    def _append(self, entries: Sequence[bytes], arrivals: Sequence[_Arrival]) -> Batch:
-        """Append to what this turn of the loop brings, and have it put into the queues once it is durable."""
-        self._on_the_way += sum(map(len, entries))
+    def _append(self, entries: Sequence[bytes], size: int, arrivals: Sequence[_Arrival]) -> Batch:
+        """Append to what this turn of the loop brings, and have it put into the queues once it is durable.
+
+        `size` is that of the entries, in bytes.
+        """
+        self._on_the_way += size
         batch = self._log.enter(entries)
         if batch is self._batch:
             self._arriving += arrivals
@@ -283,21 +290,22 @@ class Queues:
 
     def _arrived(self, arriving: list[_Arrival], batch: Batch) -> None:
         """Put what is durable into its queues, in the log's order."""
-        stored, size = arriving[: batch.stored], sum(map(len, batch.entries))
+        size = sum(map(len, batch.entries))
         self._on_the_way -= size
-        self._recent.add(batch.first, [message for message, _ in stored], size)
-        self._indexed = max(self._indexed, batch.first + len(stored))
-        touched = self._index(stored, batch.first)
         if batch.error is not None:
-            self._refused(arriving[batch.stored :], batch.error)
+            arriving, refused = _split(arriving, batch.stored)
+            self._refused(refused, batch.error)
+        self._recent.add(batch.first, [message for _, messages in arriving for message in messages], size)
+        self._indexed = max(self._indexed, batch.first + batch.stored)
+        touched = self._index(arriving, batch.first)
         if touched:  # later: whoever is told of this batch after the queues must be told before anything is delivered
             asyncio.get_running_loop().call_soon(_wake, touched)
 
     def _index(self, arriving: list[_Arrival], first: int) -> set[Queue]:
-        """The queues that got something. What one client said at one time goes the same ways together."""
+        """The queues that got something."""
         touched: set[Queue] = set()
-        for deliveries, run in groupby(arriving, _deliveries):
-            offsets = range(first, first := first + len(list(run)))
+        for deliveries, messages in arriving:
+            offsets = range(first, first := first + len(messages))
             for endpoint, priority, expires, route in deliveries:
                 queue = self.queue(endpoint)
                 queue.add(offsets, priority, expires, route)
@@ -308,9 +316,10 @@ class Queues:
         return touched
 
     def _refused(self, arriving: list[_Arrival], error: Exception) -> None:
-        for _, deliveries in arriving:
+        for deliveries, messages in arriving:
             if not deliveries:
-                self.unrouted.appended(None)
+                for _ in messages:
+                    self.unrouted.appended(None)
         self.room.refused(error)
 
     async def _saved(self) -> list[Record]:
@@ -414,7 +423,7 @@ class Queues:
         if self.room.full:
             await self._make_room()
         while self.room.may_enter and (held := self.room.next_held(_LET_IN)):
-            stored = [self._append((each.data,), ((each.message, each.deliveries),)).last() for each in held]
+            stored = [self._let_in(each).last() for each in held]
             await asyncio.gather(*stored, return_exceptions=True)
             refused = [each for each, offset in zip(held, stored, strict=True) if not _entered(each, offset)]
             self.room.hold_again(refused)
@@ -422,6 +431,9 @@ class Queues:
             if refused:
                 return
         self.room.reopen()
+
+    def _let_in(self, held: Held) -> Batch:
+        return self._append((held.data,), len(held.data), ((held.deliveries, (held.message,)),))
 
     async def _make_room(self) -> None:
         """Let messages go where policy allows it, and then the room of all that nobody needs."""
@@ -464,6 +476,18 @@ def _entered(held: Held, stored: asyncio.Future[int]) -> bool:
     if not held.cancelled():
         held.set_result(stored.result())
     return True
+
+
+def _split(arriving: list[_Arrival], count: int) -> tuple[list[_Arrival], list[_Arrival]]:
+    """The first so many messages, and the others."""
+    before: list[_Arrival] = []
+    for at, (deliveries, messages) in enumerate(arriving):
+        if count < len(messages):
+            behind = [(deliveries, messages[count:]), *arriving[at + 1 :]]
+            return [*before, (deliveries, messages[:count])], behind
+        before.append((deliveries, messages))
+        count -= len(messages)
+    return before, []
 
 
 def _wake(queues: Iterable[Queue]) -> None:
