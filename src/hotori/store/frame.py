@@ -38,12 +38,12 @@ LARGEST = GAP - 2
 def encode_frames(first: int, entries: Sequence[bytes], salt: int) -> bytes:
     """One batch: frames of consecutive entries, the first of which has the offset `first`."""
     parts: list[bytes] = []
+    head, seed = _HEAD.pack, _SEED.pack
     batch = BATCH
     for offset, data in enumerate(entries, first):
         marked = len(data) + 1 | batch
         batch = 0
-        parts.append(_HEAD.pack(marked, offset & _LOW, crc32(data, crc32(_SEED.pack(offset, marked), salt))))
-        parts.append(data)
+        parts += (head(marked, offset & _LOW, crc32(data, crc32(seed(offset, marked), salt))), data)
     return b"".join(parts)
 
 

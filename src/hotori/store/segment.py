@@ -228,9 +228,11 @@ class Segment:
 
     def _account(self, entries: Sequence[bytes]) -> None:
         self._confirmed = False
+        add, end = self.positions.append, self.end
         for data in entries:
-            self.positions.append(self.end)
-            self.end += HEAD_SIZE + len(data)
+            add(end)
+            end += HEAD_SIZE + len(data)
+        self.end = end
 
 
 def _allocate(descriptor: int, sizes: Sequence[int], keep: int = 0) -> None:
