@@ -13,7 +13,8 @@ Give: TypeAlias = Callable[[Sequence[int], Answer], None]
 
 
 class Answers:
-    """`give` gets the turns that have the same outcome, together; `waiting` is how many were not given yet.
+    """`give` gets the turns that have the same outcome, together; `waiting` is how many were not given yet, those
+    included that will be added at the end of the turn.
 
     A turn is what its owner knows the client's message by.
     """
@@ -28,19 +29,18 @@ class Answers:
 
     def add(self, turn: int, promise: Promise | None) -> None:
         """The next in order; None has nothing to wait for."""
-        self.expect(1)
+        self.waiting += 1
         self.add_each([turn], promise)
         if promise is None:
             self.go_on()
         elif not self._closed and len(self._groups[-1][1]) == 1:
             promise.add_done_callback(self.go_on)
 
-    def expect(self, count: int) -> None:
-        """So many more wait, and will be added in their time."""
-        self.waiting += count
-
     def add_each(self, turns: list[int], promise: Promise | None) -> None:
-        """The next ones in order, expected before; the list is kept. Who adds says `go_on` when the promise is done."""
+        """The next ones in order; the list is kept.
+
+        Who adds counts them as waiting beforehand, and says `go_on` when the promise is done.
+        """
         groups = self._groups
         if self._closed:
             _let_go(promise)

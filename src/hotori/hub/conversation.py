@@ -55,6 +55,7 @@ class Conversation:
         "address",
         "claim",
         "last_activity",
+        "lines",
         "session",
     )
 
@@ -79,18 +80,14 @@ class Conversation:
         # Two lines, since a twin may have to come from another hub first and subscriptions must not wait for that.
         self._subscribing: Line | None = None
         self._twin_requests: Line | None = None
+        self.lines: tuple[Line, ...] = ()
+        """What it was asked and has not answered."""
         self._courier = self._send_courier(most_out)
         self.acknowledged: Callable[[Sequence[int]], None] = (
             self._courier.acknowledge if self._courier else _no_delivery
         )
         """To be called with the packet ids of deliveries that the client has."""
         self._closed = False
-
-    @property
-    def waiting(self) -> int:
-        """Requests that were not answered yet."""
-        subscribing, asking = self._subscribing, self._twin_requests
-        return (len(subscribing.waiting) if subscribing else 0) + (len(asking.waiting) if asking else 0)
 
     @property
     def subscribing(self) -> Line:
@@ -109,6 +106,7 @@ class Conversation:
         line = Line(partial(self._head.end, failure, Ending.FAULT))
         if self._closed:
             line.close()
+        self.lines = (*self.lines, line)
         return line
 
     @property
@@ -162,9 +160,8 @@ class Conversation:
         if self._closed:
             return
         self._closed = True
-        for line in (self._subscribing, self._twin_requests):
-            if line is not None:
-                line.close()
+        for line in self.lines:
+            line.close()
         if self._courier is not None:
             self._courier.close()
         self._hub.sessions.detach(self)

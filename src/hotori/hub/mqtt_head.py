@@ -25,7 +25,7 @@ from hotori.hub.session import Session
 from hotori.model.json import JsonObject
 from hotori.model.message import MAX_SIZE, Message
 from hotori.mqtt.bag import MalformedBagError, read_bag
-from hotori.mqtt.encoder import PINGRESP, encode, encode_pubacks, encode_publish, encode_publishes
+from hotori.mqtt.encoder import PINGRESP, encode, encode_puback, encode_pubacks, encode_publish, encode_publishes
 from hotori.mqtt.packets import (
     MAX_TEXT,
     SUBSCRIPTION_FAILED,
@@ -89,7 +89,9 @@ class MqttHead:
     @property
     def busy(self) -> bool:
         """Whether so much waits for an answer that nothing more should be read."""
-        waiting = self._answers.waiting + self.conversation.waiting
+        waiting = self._answers.waiting
+        for line in self.conversation.lines:
+            waiting += len(line.waiting)
         return waiting > MOST_UNANSWERED or (self._room.pressed and waiting > 0)
 
     def gone(self) -> None:
@@ -112,18 +114,21 @@ class MqttHead:
                 return
 
     def _take_run(self, run: Run) -> None:
-        """Messages that followed one another are entered together."""
+        """Messages that followed one another are entered together, up to one that cannot be read."""
         identity, now = self._identity, self.conversation.last_activity
         messages: list[Message] = []
+        turns: list[int] = []
         try:
-            for text, payload in zip(run.rests, run.payloads, strict=True):
+            for packet_id, text, payload in run.messages:
                 bag, output = read_bag(text)
                 messages.append(Message(payload, bag, bag.system, identity, output, now))
+                turns.append(packet_id)
         except MalformedBagError as error:
-            self._enter(run.packet_ids[: len(messages)], messages)
+            if messages:
+                self._hub.turn.add(messages, self._answers, turns)
             self._unreadable(error)
         else:
-            self._enter(run.packet_ids, messages)
+            self._hub.turn.add(messages, self._answers, turns)
 
     def other(self, packet: Heard | Packet5) -> None:
         """Anything that is not in a run."""
@@ -225,11 +230,6 @@ class MqttHead:
         else:
             self._take_request(packet)
 
-    def _enter(self, turns: list[int], messages: Sequence[Message]) -> None:
-        """Take messages at the end of the hub's turn, and answer them when they are durable."""
-        if messages:
-            self._hub.turn.add(messages, self._answers, turns)
-
     def _answer_in_turn(self, turn: int, promise: Promise | None) -> None:
         """Answer behind all that was said before."""
         self._hub.turn.end()
@@ -256,7 +256,9 @@ class MqttHead:
         if isinstance(answer, BaseException):
             self._not_stored(answer)
             return
-        if min(turns) > 0:
+        if len(turns) == 1 and turns[0] > 0:
+            self._carrier.send(encode_puback(turns[0]))
+        elif min(turns) > 0:
             self._carrier.send(encode_pubacks(turns))
         else:
             self._answer_mixed(turns)
@@ -266,7 +268,7 @@ class MqttHead:
         """QoS 1 has a PUBACK, QoS 2 a PUBREC, and QoS 0 no answer."""
         for turn in turns:
             if turn > 0:
-                self._carrier.send(encode_pubacks((turn,)))
+                self._carrier.send(encode_puback(turn))
             elif turn:
                 self._session.received.add(-turn)
                 self._carrier.send(encode(Pubrec(-turn)))

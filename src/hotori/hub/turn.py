@@ -35,7 +35,7 @@ class Turn:
         if not self._messages:
             asyncio.get_running_loop().call_soon(self.end)
         self._messages += messages
-        answers.expect(len(turns))
+        answers.waiting += len(turns)
         self._parts.append((answers, turns))
 
     def end(self) -> None:

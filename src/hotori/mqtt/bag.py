@@ -166,7 +166,7 @@ def read_bag(text: str) -> tuple[Bag, str | None]:
     """
     before, _, value = text.rpartition("=")
     stem = _stems.get(before)
-    if stem is not None and _is_plain(value):
+    if stem is not None and ((value.isalnum() and value.isascii()) or _is_plain(value)):
         _, system, output, _, _, begin = stem
         return Bag(text[begin:] if begin else text, system, stem, value), output
     return _read_bag(text[:-1] if text[-1:] == "/" else text)
@@ -174,7 +174,7 @@ def read_bag(text: str) -> tuple[Bag, str | None]:
 
 def _is_plain(value: str) -> bool:
     """Whether a value says what it looks like, and can stand in a topic so."""
-    return (value.isalnum() and value.isascii()) or _PLAIN.fullmatch(value) is not None
+    return _PLAIN.fullmatch(value) is not None
 
 
 def _read_bag(text: str) -> tuple[Bag, str | None]:

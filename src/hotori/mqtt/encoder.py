@@ -49,8 +49,6 @@ def encode_puback(packet_id: int) -> bytes:
 
 def encode_pubacks(packet_ids: Sequence[int]) -> bytes:
     """Many at once, in this order."""
-    if len(packet_ids) == 1:
-        return encode_puback(packet_ids[0])
     return struct.pack(f">{len(packet_ids)}I", *[_PUBACK | packet_id for packet_id in packet_ids])
 
 

@@ -18,15 +18,13 @@ _LARGEST_IN_RUN = 65_535
 
 
 class Run(msgspec.Struct, gc=False, eq=False):
-    """Messages that followed one another: three lists in step.
+    """Messages that followed one another.
 
-    The packet id of each (0 at QoS 0), what its topic says behind the prefix, and its payload. None is of QoS 2, a
+    Of each the packet id (0 at QoS 0), what its topic says behind the prefix, and its payload. None is of QoS 2, a
     repetition, to be retained, or larger than 64 KiB.
     """
 
-    packet_ids: list[int]
-    rests: list[str]
-    payloads: list[bytes]
+    messages: list[tuple[int, str, bytes]]
 
 
 class Pubacks(msgspec.Struct, gc=False, eq=False):
@@ -61,9 +59,7 @@ class RunDecoder(Cutter[Heard]):
     def _cut(self, data: bytes) -> list[Heard]:  # noqa: C901 - calls in this loop would cost more than all else
         heard: list[Heard] = []
         acknowledged: list[int] = []
-        packet_ids: list[int] = []
-        rests: list[str] = []
-        payloads: list[bytes] = []
+        messages: list[tuple[int, str, bytes]] = []
         readers, largest, prefix, skipped = self._readers, self._max_packet, self._prefix, self._skipped
         position, size = 0, len(data)
         while size - position >= 2:
@@ -85,25 +81,20 @@ class RunDecoder(Cutter[Heard]):
                 payload = body + (first & 2)  # behind the packet id, which is there at QoS 1
                 packet_id = data[body] << 8 | data[body + 1] if body < payload <= end else 0
                 if start + skipped <= body <= payload <= end and (packet_id or body == payload):
-                    packet_ids.append(packet_id)
-                    rests.append(data[start + skipped : body].decode())
-                    payloads.append(data[payload:end])
+                    rest = data[start + skipped : body].decode()
+                    if "#" in rest or "+" in rest or "\0" in rest:
+                        check_topic(rest)
+                    messages.append((packet_id, rest, data[payload:end]))
                     continue
             elif first == 0x40 and length == 2 and (packet_id := data[start] << 8 | data[start + 1]):
                 acknowledged.append(packet_id)
                 continue
-            if packet_ids:
-                heard.append(_run(packet_ids, rests, payloads))
-                packet_ids, rests, payloads = [], [], []
+            if messages:
+                heard.append(Run(messages))
+                messages = []
             heard.append(readers[first](first, data, start, end))
-        if packet_ids:
-            heard.append(_run(packet_ids, rests, payloads))
+        if messages:
+            heard.append(Run(messages))
         if position < size:
             self._keep(data, position)
         return [Pubacks(acknowledged), *heard] if acknowledged else heard
-
-
-def _run(packet_ids: list[int], rests: list[str], payloads: list[bytes]) -> Run:
-    """A run, if its topics may be topics: one search is enough for all of them."""
-    check_topic("".join(rests))
-    return Run(packet_ids, rests, payloads)
