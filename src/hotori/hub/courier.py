@@ -99,13 +99,18 @@ class Courier:
         self._overdue: asyncio.TimerHandle | None = None
         self._closed = False
         self._forget_settled()
-        queues.listen(group, self.wake)
+        queues.listen(group, self.wake, self._carry_now)
         self.wake()
 
     def wake(self, _: Queue | None = None) -> None:
         """Something may have become possible: a message, a subscription, room. It is done in one go, a little later."""
         if self._round is None and not self._closed:
             self._round = self._loop.call_soon(self._carry_all)
+
+    def _carry_now(self, _: Queue | None = None) -> None:
+        """The same without waiting, for one who is not in the middle of anything."""
+        if self._round is None and not self._closed:
+            self._carry_all()
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
         """The client has the messages of these ids; an id that is not out is let go."""
@@ -121,7 +126,7 @@ class Courier:
             self._sent(trip.queue.endpoint, self._taken(trip))
         if self._window.acknowledge(len(parcels)):
             self._window.judge(self._taken(trip))
-        self.wake()
+        self._carry_now()
 
     def _taken(self, trip: _Trip) -> float:
         """Seconds since it was sent."""

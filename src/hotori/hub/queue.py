@@ -20,10 +20,14 @@ NOTHING_URGENT = (sys.maxsize, sys.maxsize)
 
 @dataclass(slots=True, eq=False)
 class Queue:
-    """`wake` is to be called whenever an item becomes ready to take, `settled` when a receiver has settled one."""
+    """`wake` is called whenever an item becomes ready to take, `settled` when a receiver has settled one.
+
+    Where there is a `came`, it is called instead when new messages have been added.
+    """
 
     endpoint: str
     wake: Callable[[Queue], None] | None = None
+    came: Callable[[Queue], None] | None = None
     settled: Callable[[Queue, Item, Outcome], None] | None = None
     _lanes: dict[tuple[str, int], Lane] = field(default_factory=dict)
     _only: Lane | None = None
@@ -74,11 +78,16 @@ class Queue:
         return lane
 
     def add(self, offsets: range, priority: int, expires: float, route: str = "") -> None:
-        """New messages; offsets grow from call to call. Who adds calls `wake` when all is added."""
+        """New messages; offsets grow from call to call. Who adds calls `arrived` when all is added."""
         lane = self._lanes.get((route, priority))
         if lane is None:
             lane = self.lane(route, priority)
         lane.add(offsets, expires)
+
+    def arrived(self) -> None:
+        """Say that messages were added."""
+        if (tell := self.came or self.wake) is not None:
+            tell(self)
 
     def urgency(self) -> tuple[int, int]:
         """Priority and offset of what `take` would give next, unless it has expired; less is more urgent."""

@@ -106,7 +106,7 @@ class Queues:
         self._checkpoint_seconds = checkpoint
         self._queues: dict[str, Queue] = {}
         self._groups: dict[str, tuple[Queue, ...]] = {}
-        self._listeners: dict[str, Callable[[Queue], None]] = {}
+        self._listeners: dict[str, tuple[Callable[[Queue], None], Callable[[Queue], None] | None]] = {}
         self._batch: Batch | None = None
         self._arriving: list[_Arrival] = []
         """What the batch brings, in its order."""
@@ -183,7 +183,7 @@ class Queues:
         queue = self._queues.get(endpoint)
         if queue is None:
             group = group_of(endpoint)
-            queue = self._queues[endpoint] = Queue(endpoint, wake=self._listeners.get(group))
+            queue = self._queues[endpoint] = Queue(endpoint, *self._listeners.get(group, (None, None)))
             self._groups[group] = (*self._groups.get(group, ()), queue)
         return queue
 
@@ -191,14 +191,19 @@ class Queues:
         """The queues whose endpoints begin so."""
         return self._groups.get(name, ())
 
-    def listen(self, group: str, wake: Callable[[Queue], None] | None) -> None:
-        """Have `wake` called with a queue of the group when something becomes ready there; None ends that."""
+    def listen(
+        self, group: str, wake: Callable[[Queue], None] | None, came: Callable[[Queue], None] | None = None
+    ) -> None:
+        """Have `wake` called with a queue of the group when something becomes ready there; None ends that.
+
+        With `came`, that is called instead where it is a new message, and may take it at once.
+        """
         if wake is None:
             self._listeners.pop(group, None)
         else:
-            self._listeners[group] = wake
+            self._listeners[group] = wake, came
         for queue in self.group(group):
-            queue.wake = wake
+            queue.wake, queue.came = wake, came
 
     def recent(self, items: Sequence[Item]) -> list[Message]:
         """The messages of the first items, as many as are at hand; `load_each` waits for others."""
@@ -298,8 +303,8 @@ class Queues:
         self._recent.add(batch.first, [message for _, messages in arriving for message in messages], size)
         self._indexed = max(self._indexed, batch.first + batch.stored)
         touched = self._index(arriving, batch.first)
-        if touched:  # later: whoever is told of this batch after the queues must be told before anything is delivered
-            asyncio.get_running_loop().call_soon(_wake, touched)
+        if touched:  # whoever else is told of this batch must be told before anything is delivered
+            batch.add_last(partial(_tell_all, touched))
 
     def _index(self, arriving: list[_Arrival], first: int) -> set[Queue]:
         """The queues that got something."""
@@ -490,10 +495,10 @@ def _split(arriving: list[_Arrival], count: int) -> tuple[list[_Arrival], list[_
     return before, []
 
 
-def _wake(queues: Iterable[Queue]) -> None:
+def _tell_all(queues: Iterable[Queue]) -> None:
+    """Say that messages have come."""
     for queue in queues:
-        if queue.wake is not None:
-            queue.wake(queue)
+        queue.arrived()
 
 
 def _to_nowhere(counted: asyncio.Future[int], appended: asyncio.Future[int]) -> None:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from hotori.hub.answers import Answers
 from hotori.hub.promise import Promise
 from hotori.model.message import Message
+from hotori.store.batch import Batch
 
 Enter: TypeAlias = Callable[[Sequence[Message]], Sequence[tuple[Promise, int]]]
 _Part: TypeAlias = tuple[Answers, list[int]]
@@ -52,6 +53,8 @@ class Turn:
             promise.add_done_callback(partial(_go_on, iter(parts)))
         else:
             _spread(parts, promises)
+        if isinstance(promise := promises[-1][0], Batch):
+            promise.push()
 
 
 def _go_on(parts: Iterator[_Part], promise: Promise) -> None:

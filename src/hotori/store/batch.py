@@ -14,15 +14,22 @@ class Batch:
     what became of the others. One answer for many: a future for each would cost more than its entry.
     """
 
-    __slots__ = ("_callbacks", "_done", "entries", "error", "first", "stored")
+    __slots__ = ("_callbacks", "_done", "_last", "_push", "entries", "error", "first", "stored")
 
-    def __init__(self) -> None:
+    def __init__(self, push: Callable[[], None] | None = None) -> None:
         self.entries: list[bytes] = []
         self.first = 0
         self.stored = 0
         self.error: Exception | None = None
         self._done = False
         self._callbacks: list[Callable[[Batch], object]] = []
+        self._last: list[Callable[[], object]] | None = []
+        self._push = push
+
+    def push(self) -> None:
+        """Have it written now, where more would be waited for until the turn ends."""
+        if self._push is not None and not self._done:
+            self._push()
 
     def done(self) -> bool:
         return self._done
@@ -33,6 +40,13 @@ class Batch:
             callback(self)
         else:
             self._callbacks.append(callback)
+
+    def add_last(self, callback: Callable[[], object]) -> None:
+        """Called when all who wait for it have been told: at the end of `settle`, or soon, where that is over."""
+        if self._last is None:
+            asyncio.get_running_loop().call_soon(callback)
+        else:
+            self._last.append(callback)
 
     def settle(self, first: int, stored: int, error: Exception | None = None) -> None:
         """Say what became of the entries. Every callback is called, also where one before it raises."""
@@ -54,9 +68,15 @@ class Batch:
             for callback in callbacks:
                 callback(self)
             finished = True
+            self._call_last()
         finally:
             if not finished:  # one could not take its answer; the others get theirs
                 asyncio.get_running_loop().call_soon(self._call, callbacks)
+
+    def _call_last(self) -> None:
+        last, self._last = self._last, None
+        for callback in last or ():
+            callback()
 
 
 def _answer(future: asyncio.Future[int], place: int, batch: Batch) -> None:

@@ -112,7 +112,7 @@ class SegmentLog:
         batch = self._gathering
         if batch is None:
             self._writer.check_open()
-            batch = self._gathering = Batch()
+            batch = self._gathering = Batch(self._hand_over)
             asyncio.get_running_loop().call_soon(self._hand_over)
         batch.entries += entries
         return batch
