@@ -99,16 +99,17 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
-        if self._head is None or self._decoder is None:
+        head = self._head
+        if head is None:
             self._greet(data)
             self._pace()
-        else:
-            self._read(self._head, self._decoder, data)
-            if self._hub.rates.limited:
-                self._hub.turn.end()  # what it said just now counts
-                self._rest(self._head)
-            if self._head.busy:
-                self._pace()
+            return
+        self._read(head, data)
+        if self._hub.rates.limited:
+            self._hub.turn.end()  # what it said just now counts
+            self._rest(head)
+        if head.busy:
+            self._pace()
 
     def _rest(self, head: MqttHead) -> None:
         """Do not read for a while from a client that says more than it may (ADR 27)."""
@@ -287,17 +288,18 @@ class Connection(asyncio.Protocol):
         self._head.conversation.claim, self._head.conversation.address = claim, self._address
         sessions.attach(self._head.conversation)
         early, self._early = self._early, b""
-        self._read(self._head, self._decoder, early)
+        self._read(self._head, early)
         self._pace()
 
-    def _read(self, head: MqttHead, decoder: Cutter[Any], data: bytes) -> None:
+    def _read(self, head: MqttHead, data: bytes) -> None:
+        assert self._decoder is not None, "it came with the head"
         try:
-            packets = decoder.feed(data)
+            heard = self._decoder.feed(data)
         except MalformedPacketError as error:
             self.abort(str(error), ending_of(error))
-            return
-        head.conversation.last_activity = self._hub.clock()
-        head.take(packets)
+        else:
+            head.conversation.last_activity = self._hub.clock()
+            head.take(heard)
 
     def look(self, now: float, clock: float) -> bool:
         """Drop a client that is not heard of for too long, and one whose credentials have ended (contract 1.2, 1.3).

@@ -74,11 +74,14 @@ class RoutingIntake:
         """Messages that follow one another and go the same way, with that way."""
         router, first = self.router, messages[0]
         sender, output, route = first.sender, first.output, router.choice_of(first).route
+        module = sender and sender.module
         way = route(first)
         run: list[Message] = []
         for message in messages:
             if message.sender is not sender or message.output != output:
-                sender, output, route = message.sender, message.output, router.choice_of(message).route
+                sender = message.sender
+                if message.output != output or (sender and sender.module) != module:
+                    output, module, route = message.output, sender and sender.module, router.choice_of(message).route
             if (destinations := route(message)) is not way:
                 if run:
                     yield way, run

@@ -141,21 +141,26 @@ class Lane:
     def take_run(self, most: int, now: float) -> list[Item]:
         """The oldest that are ready, up to so many."""
         items: list[Item] = []
-        offsets, lives, out = self._offsets, self._expires, self._out
         while len(items) < most:
-            if self._back or self._start == len(offsets):
+            if self._back or not (fresh := self._take_fresh(most - len(items), now)):
                 if (one := self.take(now)) is None:
                     break
-                items.append(one)
-                continue
-            at = self._start
-            item = out[offsets[at]] = Item(self, offsets[at], lives[at], 1)
-            self._start = at + 1
-            if FOR_EVER != item.expires <= now:
-                self.expire(item)
-            else:
-                items.append(item)
-        self._advance(self._start)
+                fresh = [one]
+            items += fresh
+        return items
+
+    def _take_fresh(self, most: int, now: float) -> list[Item]:
+        """Some that were never taken and live equally long; none where the first of them has expired."""
+        at = self._start
+        offsets, lives = self._offsets[at : at + most], self._expires[at : at + most]
+        life = lives[0] if lives else now
+        if FOR_EVER != life <= now:
+            return []
+        if lives.count(life) < len(lives):
+            offsets = offsets[: next(place for place, other in enumerate(lives) if other != life)]
+        items = [Item(self, offset, life, 1) for offset in offsets]
+        self._out.update(zip(offsets, items, strict=True))
+        self._advance(at + len(items))
         return items
 
     def give_back(self, item: Item) -> bool:
