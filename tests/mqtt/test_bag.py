@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from hotori.model.identity import Identity
 from hotori.model.message import Message
-from hotori.mqtt.bag import MalformedBagError, bag_from_message, decode_bag, encode_bag, message_from_bag
+from hotori.mqtt.bag import (
+    Bag,
+    MalformedBagError,
+    bag_from_message,
+    decode_bag,
+    encode_bag,
+    message_from_bag,
+    read_bag,
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 names = texts.filter(bool)
@@ -119,3 +127,35 @@ def test_a_sender_that_no_identity_can_be_is_unknown() -> None:
 def test_an_empty_message_has_an_empty_bag() -> None:
     assert bag_from_message(Message(b""), to_client=False) == ""
     assert bag_from_message(Message(b"", sender=Identity("d")), to_client=True) == "%24.cdid=d"
+
+
+values = st.text("ab.-_~9", max_size=4) | st.sampled_from(["x%20y", "a/b", "a=b", "%zz", "水"])
+parts = st.builds(
+    "{}={}".format,
+    st.sampled_from(["a", "b", "Level", "%24.mid", "$.ct", "%24.on", "$.cdid", "", "x%20y", "%E6%B0%B4", "c=d"]),
+    values,
+) | st.sampled_from(["", "flag", "=", "a"])
+
+
+@given(st.lists(st.lists(parts, max_size=4).map("&".join), min_size=1, max_size=12))
+def test_what_is_remembered_of_bags_changes_none_of_them(texts_read: list[str]) -> None:
+    """Each is read as if it was the first that ever came."""
+    for text in texts_read:
+        try:
+            plain = decode_bag(text)
+        except MalformedBagError:
+            with pytest.raises(MalformedBagError):
+                read_bag(text)
+            continue
+        bag, output = read_bag(text)
+        stamped = {"$.cdid", "$.cmid", "$.to", "$.exp", "$.iothub-message-source", "$.on"}
+        assert dict(bag) == {name: value for name, value in plain.items() if name[:2] != "$."}
+        assert bag.system == {
+            name[2:]: value for name, value in plain.items() if name[:2] == "$." and name not in stamped
+        }
+        assert output == (plain.get("$.on") or None)
+        assert {name: bag.find(name) for name in bag.folded()} == bag.folded()
+        assert bag.folded() == {name.lower(): value for name, value in bag.items()}
+        again = Bag.trusted(bag.text)
+        assert (again, again.system) == (bag, bag.system)
+        assert not set(bag.text) & set("/+#")
