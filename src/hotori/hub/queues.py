@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -304,7 +304,8 @@ class Queues:
         self._indexed = max(self._indexed, batch.first + batch.stored)
         touched = self._index(arriving, batch.first)
         if touched:  # whoever else is told of this batch must be told before anything is delivered
-            batch.add_last(partial(_tell_all, touched))
+            for queue in touched:
+                batch.add_last(queue.arrived)
 
     def _index(self, arriving: list[_Arrival], first: int) -> set[Queue]:
         """The queues that got something."""
@@ -493,12 +494,6 @@ def _split(arriving: list[_Arrival], count: int) -> tuple[list[_Arrival], list[_
         before.append((deliveries, messages))
         count -= len(messages)
     return before, []
-
-
-def _tell_all(queues: Iterable[Queue]) -> None:
-    """Say that messages have come."""
-    for queue in queues:
-        queue.arrived()
 
 
 def _to_nowhere(counted: asyncio.Future[int], appended: asyncio.Future[int]) -> None:

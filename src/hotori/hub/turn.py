@@ -7,14 +7,14 @@ run is done once for all of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeAlias
 
 from hotori.hub.answers import Answers
 from hotori.hub.promise import Promise
 from hotori.model.message import Message
-from hotori.store.batch import Batch
+from hotori.store.batch import Batch, call_each
 
 Enter: TypeAlias = Callable[[Sequence[Message]], Sequence[tuple[Promise, int]]]
 _Part: TypeAlias = tuple[Answers, list[int]]
@@ -50,23 +50,16 @@ class Turn:
             promise = promises[0][0]
             for answers, turns in parts:
                 answers.add_each(turns, promise)
-            promise.add_done_callback(partial(_go_on, iter(parts)))
+            promise.add_done_callback(partial(_go_on, parts))
         else:
             _spread(parts, promises)
         if isinstance(promise := promises[-1][0], Batch):
             promise.push()
 
 
-def _go_on(parts: Iterator[_Part], promise: Promise) -> None:
-    """What was entered together is done: all who wait may go on, also those behind one that fails."""
-    finished = False
-    try:
-        for answers, _ in parts:
-            answers.go_on()
-        finished = True
-    finally:
-        if not finished:
-            asyncio.get_running_loop().call_soon(_go_on, parts, promise)
+def _go_on(parts: Iterable[_Part], _: Promise) -> None:
+    """What was entered together is done: all who wait may go on."""
+    call_each(answers.go_on for answers, _ in parts)
 
 
 def _spread(parts: Sequence[_Part], promises: Sequence[tuple[Promise, int]]) -> None:

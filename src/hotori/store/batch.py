@@ -75,8 +75,19 @@ class Batch:
 
     def _call_last(self) -> None:
         last, self._last = self._last, None
-        for callback in last or ():
+        call_each(iter(last or ()))
+
+
+def call_each(callbacks: Iterator[Callable[[], object]]) -> None:
+    """Call all of them, also those behind one that raises, which the loop is told of."""
+    finished = False
+    try:
+        for callback in callbacks:
             callback()
+        finished = True
+    finally:
+        if not finished:
+            asyncio.get_running_loop().call_soon(call_each, callbacks)
 
 
 def _answer(future: asyncio.Future[int], place: int, batch: Batch) -> None:
