@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -50,11 +52,14 @@ async def identity_token(cloud: CloudHub, identity: Identity) -> str:
 
 
 def code_of(response: httpx.Response) -> tuple[int, str, str]:
-    """Status, code by name, and the problem's code; the name stands in the header and first in the message (2.11)."""
+    """Status, code by name, and the problem's code; the name stands in the header and first in the message, and the
+    failure has an id and the time at which it happened (2.11)."""
     body = response.json()
     name = response.headers["iothub-errorcode"]
     assert body["Message"].startswith(f"ErrorCode:{name};")
-    assert body["ExceptionMessage"].startswith("Tracking ID:")
+    tracking = re.fullmatch(r"Tracking ID:[0-9a-f]{32}-TimeStamp:(.+)", body["ExceptionMessage"])
+    assert tracking is not None
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(tracking[1])) < timedelta(minutes=1)
     return response.status_code, name, body["problem"]["code"]
 
 

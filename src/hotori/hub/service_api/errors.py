@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
@@ -13,6 +14,7 @@ from hotori.hub.device_bound import MOST_WAITING, DeviceQueueFullError
 from hotori.hub.directory import DirectoryNotReadyError
 from hotori.hub.locks import LockLostError
 from hotori.hub.methods import MethodError, MethodInvalidError, MethodTimeoutError
+from hotori.hub.moment import written_time
 from hotori.hub.service_api.answer import json_answer
 from hotori.hub.twins import TwinNotReadyError
 from hotori.model.json import JsonObject
@@ -128,7 +130,7 @@ def error_answer(status: int, code: str, words: str, problem: Problem | None = N
     """Form 1 of the contract's error bodies: `ErrorCode:NAME;words` (contract 2.11)."""
     body: JsonObject = {
         "Message": f"ErrorCode:{code};{words}",
-        "ExceptionMessage": f"Tracking ID:{secrets.token_hex(16)}",
+        "ExceptionMessage": f"Tracking ID:{secrets.token_hex(16)}-TimeStamp:{written_time(time.time())}",
     }
     if problem is not None:
         body["problem"] = problem.document()  # type: ignore[assignment]  # a typed dictionary is one, too
