@@ -14,6 +14,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties as PahoProperties
 
+from hotori.hub.courier import Terms
 from hotori.hub.envelope import Delivery
 from hotori.model.identity import Identity
 from hotori.model.message import MAX_SIZE, Message
@@ -145,6 +146,58 @@ async def test_a_delivery_that_is_refused_is_not_sent_again(cloud: SmallHub) -> 
     counters = cloud.hub.queues.queue("c2d:dev-1").counters
     assert (counters.delivered, counters.dropped, counters.pending) == (0, 1, 0)
     await client.close()
+
+
+async def test_what_is_not_acknowledged_in_time_goes_as_a_new_packet(cloud: SmallHub) -> None:
+    """[MQTT-4.4.0-1] forbids to send it again while the connection lives; contract 1.5 wants it delivered again after
+    its lock. Either id's acknowledgement completes it, and after the last attempt it is given up."""
+    cloud.hub.device_bound.terms = Terms(patience=0.3, most_attempts=2)
+    queue = cloud.hub.queues.queue("c2d:dev-1")
+    await cloud.hub.send_to_device("dev-1", Message(b"slow"))
+    client = await WireClient5.connect(cloud, DEVICE)
+    await client.subscribe(BOUND)
+    first, second = await client.expect_publish(), await client.expect_publish()
+    assert second == replace(first, packet_id=second.packet_id)
+    assert second.packet_id != first.packet_id
+    assert [*queue.attempts().values()] == [2]
+    client.send(Puback5(first.packet_id), Pingreq())
+    await client.expect(Pingresp)
+    assert queue.counters.delivered == 1
+    client.send(Puback5(second.packet_id))
+    await cloud.hub.send_to_device("dev-1", Message(b"never"))
+    attempts = [await client.expect_publish() for _ in range(2)]
+    assert [attempt.dup for attempt in attempts] == [False, False]
+    async with asyncio.timeout(5):
+        while not queue.counters.dropped:
+            await asyncio.sleep(0.02)
+    assert (queue.counters.delivered, queue.counters.pending) == (1, 0)
+    await client.close()
+
+
+async def test_an_id_that_the_client_owes_is_not_used_and_counts_against_its_receive_maximum(cloud: SmallHub) -> None:
+    """2.2.1, [MQTT-3.3.4-9]; after a reconnect it is sent again under its id, with DUP [MQTT-4.4.0-1]"""
+    cloud.hub.device_bound.terms = Terms(patience=0.2, most_attempts=10)
+    one = Properties(receive_maximum=1, session_expiry=1000)
+    for body in (b"first", b"second", b"third"):
+        await cloud.hub.send_to_device("dev-1", Message(body))
+    client = await WireClient5.connect(cloud, DEVICE, one)
+    await client.subscribe(BOUND)
+    first = await client.expect_publish()
+    await asyncio.sleep(0.6)
+    client.send(Pingreq())
+    await client.expect(Pingresp)
+    assert client.received == [], "there is no room for another packet"
+    client.send(Puback5(first.packet_id))
+    second = await client.expect_publish()
+    assert (second.payload, second.dup) == (b"second", False)
+    await asyncio.sleep(0.4)
+    await client.close()
+    again = await WireClient5.connect(cloud, DEVICE, one)
+    assert await again.expect_publish() == replace(second, dup=True)
+    again.send(Puback5(second.packet_id, Reason.UNSPECIFIED))
+    assert (await again.expect_publish()).payload == b"third"
+    assert cloud.hub.queues.queue("c2d:dev-1").counters.delivered == 1
+    await again.close()
 
 
 async def test_no_more_is_sent_than_the_client_takes_at_once(cloud: SmallHub) -> None:

@@ -55,15 +55,23 @@ class Courier:
     """Between one group of queues and one connection. Order is kept for each queue, by priority, then age.
 
     `most_out` is how many the client takes without acknowledging them, whatever the terms say.
+
+    What is not acknowledged in time goes again: in MQTT 3.1.1 under the same packet id. MQTT 5 forbids that while the
+    connection lives [MQTT-4.4.0-1], so there it goes as a new packet with an id of its own and without DUP. The client
+    still owes an acknowledgement for the old id, which is not used meanwhile and counts against `most_out`; whichever
+    id is acknowledged first, the client has the message.
     `sent` is told, of one message in 64 or so, its endpoint and after how many seconds it was acknowledged.
     """
 
     __slots__ = (
+        "_anew",
         "_clock",
         "_closed",
         "_group",
         "_head",
+        "_late",
         "_loop",
+        "_most_out",
         "_out",
         "_overdue",
         "_queues",
@@ -89,11 +97,13 @@ class Courier:
     ) -> None:
         self._queues, self._group, self._session = queues, group, session
         self._head, self._terms, self._clock = head, terms, clock
-        self._window = Window(min(most_out, terms.most_out))
+        self._window, self._most_out = Window(min(most_out, terms.most_out)), most_out
         self._sent = sent
         self._until_sample = 1
         self._loop = asyncio.get_running_loop()
         self._out: dict[int, _Parcel] = {}
+        self._late: dict[int, _Parcel] = {}
+        self._anew: list[_Parcel] = []
         self._round: asyncio.Handle | None = None
         self._reading: asyncio.Task[None] | None = None
         self._overdue: asyncio.TimerHandle | None = None
@@ -114,8 +124,13 @@ class Courier:
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
         """The client has the messages of these ids; an id that is not out is let go."""
-        out = self._out
-        parcels = [parcel for packet_id in packet_ids if (parcel := out.pop(packet_id, None)) is not None]
+        out, parcels = self._out, list[_Parcel]()
+        for packet_id in packet_ids:
+            parcel = out.pop(packet_id, None)
+            if parcel is not None:
+                parcels.append(parcel)
+            elif self._late:
+                self._acknowledge_late(packet_id)
         if not parcels:
             return
         for trip, run in groupby(parcels, itemgetter(0)):
@@ -128,17 +143,29 @@ class Courier:
             self._window.judge(self._taken(trip))
         self._carry_now()
 
+    def _acknowledge_late(self, packet_id: int) -> None:
+        """The message may have gone again under another id since: then that one is owed from now on."""
+        parcel = self._late.pop(packet_id, None)
+        if parcel is None:
+            return
+        self.wake()
+        trip, item = parcel
+        if item.lane.has_out(item):
+            for other in [other for other, (_, newer) in self._out.items() if newer is item]:
+                self._late[other] = self._out.pop(other)
+            trip.queue.deliver(item)
+
     def _taken(self, trip: _Trip) -> float:
         """Seconds since it was sent."""
         return self._loop.time() - trip.due + self._terms.patience
 
     def refuse(self, packet_id: int) -> None:
         """The client does not want the message of this id: it is not sent again."""
-        parcel = self._out.pop(packet_id, None)
-        if parcel is not None:
+        parcel = self._out.pop(packet_id, None) or self._late.pop(packet_id, None)
+        if parcel is not None and parcel[1].lane.has_out(parcel[1]):
             trip, item = parcel
             trip.queue.drop(item, Outcome.REJECTED)
-            self.wake()
+        self.wake()
 
     def close(self) -> None:
         """The connection is gone: what was not acknowledged waits for the next one."""
@@ -147,9 +174,10 @@ class Courier:
         for waiting in (self._round, self._reading, self._overdue):
             if waiting is not None:
                 waiting.cancel()
-        for packet_id, parcel in self._out.items():
+        for packet_id, parcel in (*self._late.items(), *self._out.items()):
             self._take_back(packet_id, parcel)
-        self._out.clear()
+        for parcels in (self._late, self._out):
+            parcels.clear()
 
     def _carry_all(self) -> None:
         """Whatever there is room for, up to a message that must be read from the disk first."""
@@ -157,13 +185,35 @@ class Courier:
         if not self._head.writable:
             return
         now = self._clock()
+        if self._anew:
+            self._carry_anew(now)
         alone = len(self._queues.group(self._group)) == 1
-        while self._reading is None and (room := self._window.room - len(self._out)) > 0:
+        while self._reading is None and (room := self._room) > 0:
             queue = self._next_queue()
             if queue is None:
                 return
             items = queue.take_run(room if alone else 1, now)
             self._carry(queue, self._without_hopeless(queue, items) if self._terms.most_attempts else items)
+
+    @property
+    def _room(self) -> int:
+        """How many more may be sent now."""
+        return min(self._window.room, self._most_out - len(self._late)) - len(self._out)
+
+    def _carry_anew(self, now: float) -> None:
+        """What was not acknowledged in time, as long as there is room; it was never given back."""
+        waiting, self._anew = self._anew, []
+        for parcel in waiting:
+            queue, item = parcel[0].queue, parcel[1]
+            if not item.lane.has_out(item):
+                continue
+            if item.expired(now):
+                item.lane.expire(item)
+            elif self._reading is not None or self._room <= 0 or not self._wanted(queue):
+                self._anew.append(parcel)
+            else:
+                item.attempts += 1
+                self._carry(queue, self._without_hopeless(queue, [item]) if self._terms.most_attempts else [item])
 
     def _without_hopeless(self, queue: Queue, items: list[Item]) -> list[Item]:
         """Give up what was sent often enough."""
@@ -218,7 +268,7 @@ class Courier:
         trip.queue.give_back(item)
 
     def _watch(self) -> None:
-        """Give back what was not acknowledged in time, so that it is carried again; the first out is due first."""
+        """See to it that what was not acknowledged in time is carried again; the first out is due first."""
         self._overdue = None
         now = self._loop.time()
         while self._out:
@@ -228,7 +278,12 @@ class Courier:
                 return
             del self._out[packet_id]
             self._window.shrink()
-            self._take_back(packet_id, parcel)
+            if self._head.repeats:
+                self._take_back(packet_id, parcel)
+            else:
+                self._late[packet_id] = parcel
+                self._anew.append(parcel)
+                self.wake()
 
     def _next_queue(self) -> Queue | None:
         """The queue whose head is the most urgent, of those that the client has subscribed to."""
@@ -253,8 +308,13 @@ class Courier:
             self._give_back(queue, items)
             return
         offsets = [item.offset for item in items]
-        ids = self._session.ids_for(endpoint, offsets, out) if qos else [0] * len(items)
-        unsendable = self._head.deliver(endpoint, Handover(messages, ids, [item.attempts > 1 for item in items]))
+        taken = {**out, **self._late} if self._late else out
+        ids = self._session.ids_for(endpoint, offsets, taken) if qos else [0] * len(items)
+        again = [item.attempts > 1 for item in items]
+        if self._late:  # a new packet is no duplicate [MQTT-3.3.1-1]
+            late = {item for _, item in self._late.values()}
+            again = [repeated and item not in late for repeated, item in zip(again, items, strict=True)]
+        unsendable = self._head.deliver(endpoint, Handover(messages, ids, again))
         for place in unsendable:
             queue.drop(items[place])
         trip = _Trip(queue, self._loop.time() + self._terms.patience)

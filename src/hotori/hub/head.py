@@ -94,6 +94,11 @@ class Head(Protocol):
         """Whether the client asked for method calls."""
         ...
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the protocol lets a message be sent again under its packet id while the connection lives."""
+        ...
+
     def end(self, reason: str, ending: Ending) -> None:
         """End the connection; `reason` is for the log."""
         ...

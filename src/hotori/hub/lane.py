@@ -171,6 +171,10 @@ class Lane:
         heapq.heappush(self._back, (item.offset, item))
         return True
 
+    def has_out(self, item: Item) -> bool:
+        """Whether it is out for delivery: not settled and not given back."""
+        return self._out.get(item.offset) is item
+
     def settle(self, item: Item) -> int:
         """Take it off the books, to be counted as one thing or another; 1, or 0 where that was done before."""
         if self._out.get(item.offset) is not item:

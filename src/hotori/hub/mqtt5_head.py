@@ -287,6 +287,10 @@ class Mqtt5Head(MqttHead):
         return Properties(reason=why) if why and self._connect.properties.request_problem != 0 else NO_PROPERTIES
 
     @property
+    def repeats(self) -> bool:
+        return False  # [MQTT-4.4.0-1]
+
+    @property
     def _most_bytes(self) -> float:
         """The largest packet that the client takes."""
         return self._connect.properties.maximum_packet_size or math.inf

@@ -212,6 +212,10 @@ class MqttHead:
         if self._dialect.tells(self._session.subscriptions, topic):
             self._carrier.send(encode_publish(topic, payload))
 
+    @property
+    def repeats(self) -> bool:
+        return True
+
     def end(self, reason: str, ending: Ending) -> None:
         self._carrier.abort(reason, ending)
 
