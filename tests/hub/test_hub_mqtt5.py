@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties as PahoProperties
 
 from hotori.hub.courier import Terms
 from hotori.hub.envelope import Delivery
+from hotori.hub.failed_logins import LoginLimits
 from hotori.model.identity import Identity
 from hotori.model.message import MAX_SIZE, Message
 from hotori.mqtt.packets import Connect, Pingreq, Pingresp, Will
@@ -35,7 +36,7 @@ from hotori.mqtt.packets5 import (
     Unsubscribe5,
     Wish,
 )
-from hotori.mqtt.properties import Properties
+from hotori.mqtt.properties import NO_PROPERTIES, Properties
 from hotori.mqtt.topics import DESIRED_CHANGES, METHOD_CALLS, TWIN_RESPONSES
 from hotori.testing.addresses import loopback_address
 from hotori.testing.small_hub import BookDirectory, SmallHub
@@ -51,11 +52,15 @@ async def all_events(cloud: SmallHub) -> list[Message]:
 
 
 async def refusal(cloud: SmallHub, connect: Connect) -> int:
+    return (await refused(cloud, connect)).reason
+
+
+async def refused(cloud: SmallHub, connect: Connect) -> Connack5:
     client = await WireClient5.dial(cloud)
     client.send(connect)
-    reason = (await client.expect(Connack5)).reason
+    answer = await client.expect(Connack5)
     await client.expect_closed()
-    return reason
+    return answer
 
 
 async def test_a_client_is_told_what_the_server_can_do(cloud: SmallHub) -> None:
@@ -88,6 +93,54 @@ async def test_refusals_have_reasons(cloud: SmallHub) -> None:
         assert await refusal(cloud, connect) == reason
     cloud.directory.ready = False
     assert await refusal(cloud, good) == Reason.SERVER_UNAVAILABLE
+
+
+async def test_a_refusal_says_why_to_a_client_that_wants_to_hear_it(cloud: SmallHub) -> None:
+    """3.2.2.3.9, 3.1.2.11.7: the reason begins with the problem's code; [MQTT-3.2.2-19]"""
+    good = introduction5(cloud, DEVICE)
+    stranger = replace(good, username=f"{cloud.name}/nobody/?api-version=2021-04-12", client_id="nobody")
+    for connect, why in (
+        (replace(good, password=None), "token-missing: dev-1 "),
+        (stranger, "token-foreign: The token of nobody "),
+        (replace(good, client_id="x" * 60_000), "client-id-mismatch: "),
+        (replace(good, properties=Properties(authentication_method="SCRAM")), "enhanced authentication "),
+    ):
+        said = (await refused(cloud, connect)).properties.reason
+        assert said is not None
+        assert said.startswith(why), said
+        assert len(said) <= 500
+        for silent in (Properties(request_problem=0), Properties(maximum_packet_size=20)):
+            asked = replace(silent, authentication_method=connect.properties.authentication_method)
+            assert (await refused(cloud, replace(connect, properties=asked))).properties == NO_PROPERTIES
+
+
+async def test_who_guesses_too_often_is_not_told_why(cloud: SmallHub) -> None:
+    """Contract 1.3: it is told to come back, and learns nothing from that"""
+    cloud.hub.admissions._failed.limits = LoginLimits(burst=1, delay=0.0)
+    wrong = replace(introduction5(cloud, DEVICE), password=None)
+    assert (await refused(cloud, wrong)).properties.reason is not None
+    assert await refused(cloud, wrong) == Connack5(False, Reason.SERVER_UNAVAILABLE)
+
+
+async def test_a_will_whose_properties_cannot_be_read_is_refused_before_anybody_is_disturbed(cloud: SmallHub) -> None:
+    """3.2.2.2: 0x83, a CONNECT that is valid and not accepted; the one who is connected stays"""
+    before = await WireClient5.connect(cloud, DEVICE)
+    will = Will(EVENTS, b"", properties=Properties(user=(("", "no name"),)))
+    answer = await refused(cloud, replace(introduction5(cloud, DEVICE), will=will))
+    assert answer.reason == Reason.IMPLEMENTATION
+    assert (answer.properties.reason or "").startswith("the properties of the will cannot be read: ")
+    large = Will(EVENTS, bytes(60_000), properties=Properties(user=tuple((f"k{n}", "v" * 60_000) for n in range(4))))
+    assert await refusal(cloud, replace(introduction5(cloud, DEVICE), will=large)) == Reason.NOT_AUTHORIZED
+    before.send(Pingreq())
+    await before.expect(Pingresp)
+    await before.close()
+
+
+async def test_no_response_information_is_given(cloud: SmallHub) -> None:
+    """3.2.2.3.14: it may be left out; no topics for answers are kept here, response topics only travel along"""
+    client = await WireClient5.connect(cloud, DEVICE, Properties(request_response=1))
+    assert client.welcome.properties.response_information is None
+    await client.close()
 
 
 async def test_properties_are_those_of_the_message(cloud: SmallHub) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hotori.hub.auth_chain import AuthChain, MalformedChainError, judge_on_behalf, judge_place
 from hotori.hub.credentials import Admission, Claim, Refusal, judge, not_ready, read_claim, unreadable
+from hotori.hub.denied import Denied
 from hotori.hub.directory import Directory, DirectoryNotReadyError
 from hotori.hub.failed_logins import FailedLogins, LoginLimits
 from hotori.hub.vouchers import Vouchers
@@ -71,8 +72,8 @@ class Admissions:
 
     async def admit(
         self, connect: Connect, address: str, chain: Sequence[bytes] = (), *, secure: bool = False
-    ) -> tuple[Claim, Admission] | ConnackCode:
-        """Whom it lets in, or the CONNACK code of the refusal. Refusals are logged with their remedy.
+    ) -> tuple[Claim, Admission] | Denied:
+        """Whom it lets in, or what the client is told that may not. Refusals are logged with their remedy.
 
         `chain` are the certificates that the client showed in the handshake (DER), its own first; `secure` says
         whether there was one.
@@ -132,16 +133,16 @@ class Admissions:
             self._chains[claim.identity] = chain
         return verdict
 
-    async def refuse(self, refusal: Refusal, address: str, who: str) -> ConnackCode:
-        """Log and remember a refusal; the code to answer with, after a while where too many came before it."""
+    async def refuse(self, refusal: Refusal, address: str, who: str) -> Denied:
+        """Log and remember a refusal; what to answer: late and without a reason where too many came before."""
         now = self._clock()
         self._note(who, refusal.problem.code)
         if refusal.code is not ConnackCode.SERVER_UNAVAILABLE and self._too_many(address, who, now):
             await asyncio.sleep(self._failed.limits.delay)
-            return ConnackCode.SERVER_UNAVAILABLE
+            return Denied(ConnackCode.SERVER_UNAVAILABLE)
         self.refused.append(Refused(now, address, refusal.problem))
         logger.warning("%s (from %s). %s", refusal.problem, address, refusal.problem.cause())
-        return refusal.code
+        return Denied(refusal.code, f"{refusal.problem.code}: {refusal.problem}")
 
     def _too_many(self, address: str, who: str, now: float) -> bool:
         host = address.rpartition(":")[0]

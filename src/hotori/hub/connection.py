@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any, cast
 
 from hotori.hub.credentials import Admission, Claim
+from hotori.hub.denied import Denied
 from hotori.hub.dialects import dialect_for
 from hotori.hub.head import Ending
 from hotori.hub.mqtt_head import MqttHead
@@ -26,7 +27,6 @@ from hotori.model.sas import CLOCK_SKEW
 from hotori.mqtt.decoder import Cutter
 from hotori.mqtt.greeting import Greeting
 from hotori.mqtt.packets import ConnackCode, Connect, MalformedPacketError
-from hotori.mqtt.packets5 import Reason
 from hotori.net.client_certificate import certificate_chain
 
 if TYPE_CHECKING:
@@ -223,8 +223,8 @@ class Connection(asyncio.Protocol):
 
     async def _admit(self, connect: Connect) -> None:
         try:
-            if (reason := fault(connect)) is not None:
-                self._refuse(connect, reason)
+            if (denied := fault(connect)) is not None:
+                self._refuse(connect, denied)
                 return
             if (visitor := self._visitor(connect)) is not None:
                 self._hand_over(visitor)
@@ -232,13 +232,13 @@ class Connection(asyncio.Protocol):
             admitted = await self._hub.admissions.admit(
                 connect, self._address, self._certificates(), secure=self._secure
             )
-            if isinstance(admitted, ConnackCode):
+            if isinstance(admitted, Denied):
                 self._refuse(connect, admitted)
             else:
                 await self._begin(connect, *admitted)
         except Exception:  # an inner fault must not read as a refusal for good
             logger.exception("%s could not be admitted", self._who())
-            self._refuse(connect, ConnackCode.SERVER_UNAVAILABLE)
+            self._refuse(connect, Denied(ConnackCode.SERVER_UNAVAILABLE))
 
     @property
     def _secure(self) -> bool:
@@ -264,9 +264,9 @@ class Connection(asyncio.Protocol):
         """What the client showed in the handshake of TLS."""
         return certificate_chain(self._transport.get_extra_info("ssl_object")) if self._transport else ()
 
-    def _refuse(self, connect: Connect, code: ConnackCode | Reason) -> None:
-        self.send(refusal(connect, code))
-        self.abort(f"refused with code {code.value:#x}")
+    def _refuse(self, connect: Connect, denied: Denied) -> None:
+        self.send(refusal(connect, denied))
+        self.abort(f"refused with code {denied.code.value:#x}: {denied.why or 'see above'}")
 
     async def _begin(self, connect: Connect, claim: Claim, admission: Admission) -> None:
         identity, sessions = admission.identity, self._hub.sessions

@@ -15,6 +15,7 @@ from hotori.hub.client_certificate import ClientCertificate
 from hotori.hub.dialects import dialect_for
 from hotori.hub.policies import Policy, Right
 from hotori.hub.policy_token import judge_policy
+from hotori.hub.published import published
 from hotori.hub.registration import Authentication, Registration
 from hotori.hub.thumbprint import has_thumbprint
 from hotori.model.identity import Identity
@@ -311,7 +312,7 @@ def _own_will(will: Will, claim: Claim) -> bool:
         said = dialect.read(will.topic, will.payload)
     except MalformedBagError:
         return False
-    return isinstance(said, Message) and said.size() <= MAX_SIZE
+    return isinstance(said, Message) and published(said, will.properties, 0.0).size() <= MAX_SIZE
 
 
 def unreadable(reason: str) -> Refusal:

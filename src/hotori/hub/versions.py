@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from hotori.hub.denied import Denied
 from hotori.hub.dialect import Dialect
 from hotori.hub.head import Ending
 from hotori.hub.mqtt5_head import RECEIVE_MAXIMUM, Mqtt5Head
 from hotori.hub.mqtt_head import MqttHead
+from hotori.hub.published import published
 from hotori.hub.topic_aliases import MOST_ALIASES
+from hotori.model.message import Message
+from hotori.mqtt.bag import MalformedBagError
 from hotori.mqtt.decoder import Cutter, Decoder
 from hotori.mqtt.decoder5 import Decoder5
 from hotori.mqtt.encoder import encode
@@ -21,6 +25,7 @@ from hotori.mqtt.packets import (
     MalformedPacketError,
     PacketTooLargeError,
     ProtocolBrokenError,
+    Will,
 )
 from hotori.mqtt.packets5 import LEVEL_5, Connack5, Reason
 from hotori.mqtt.properties import Properties
@@ -29,6 +34,8 @@ from hotori.mqtt.run_decoder import RunDecoder
 MOST_KEEP_ALIVE = 1767.0
 """Seconds of silence after which anyone is dropped (contract 1.2)."""
 _MOST_ASKED = int(MOST_KEEP_ALIVE / 1.5)
+_LONGEST_REASON = 500
+"""Characters of a reason that quotes what a client said itself."""
 _FOR_EVER = 0xFFFFFFFF
 _REASONS = {
     ConnackCode.UNACCEPTABLE_PROTOCOL: Reason.UNSUPPORTED_VERSION,
@@ -50,24 +57,41 @@ def head_class(connect: Connect) -> type[MqttHead]:
     return Mqtt5Head if connect.level == LEVEL_5 else MqttHead
 
 
-def fault(connect: Connect) -> Reason | None:
+def fault(connect: Connect) -> Denied | None:
     """Why a client of MQTT 5 cannot be served, whoever it is."""
     if connect.level != LEVEL_5:
         return None
     if connect.properties.authentication_method is not None:
-        return Reason.BAD_AUTHENTICATION_METHOD
-    if connect.will is not None and connect.will.retain:
-        return Reason.RETAIN_NOT_SUPPORTED
-    if connect.will is not None and connect.will.qos == 2:
-        return Reason.QOS_NOT_SUPPORTED
+        return Denied(Reason.BAD_AUTHENTICATION_METHOD, "enhanced authentication is not there")
+    return None if connect.will is None else _fault_of_will(connect.will)
+
+
+def _fault_of_will(will: Will) -> Denied | None:
+    """What is well-formed and not taken as a will [3.2.2.2]."""
+    if will.retain:
+        return Denied(Reason.RETAIN_NOT_SUPPORTED, "a will cannot be retained")
+    if will.qos == 2:
+        return Denied(Reason.QOS_NOT_SUPPORTED, "a will cannot have QoS 2")
+    try:
+        published(Message(will.payload), will.properties, 0.0)
+    except MalformedBagError as error:
+        return Denied(Reason.IMPLEMENTATION, f"the properties of the will cannot be read: {error}")
     return None
 
 
-def refusal(connect: Connect, code: ConnackCode | Reason) -> bytes:
-    """The CONNACK of a client that may not come in."""
-    if connect.level == LEVEL_5:
-        return encode5(Connack5(False, _REASONS[code] if isinstance(code, ConnackCode) else code))
-    return encode(Connack(False, code))
+def refusal(connect: Connect, denied: Denied) -> bytes:
+    """The CONNACK of a client that may not come in; in MQTT 5 with the reason, if it wants to hear of problems and
+    takes so much [3.2.2.3.9].
+    """
+    code, why = denied
+    if connect.level != LEVEL_5:
+        return encode(Connack(False, code))
+    reason, asked = _REASONS[code] if isinstance(code, ConnackCode) else code, connect.properties
+    if why and asked.request_problem != 0:
+        said = encode5(Connack5(False, reason, Properties(reason=why[:_LONGEST_REASON])))
+        if len(said) <= (asked.maximum_packet_size or math.inf):
+            return said
+    return encode5(Connack5(False, reason))
 
 
 def welcome(connect: Connect, present: bool, dialect: Dialect, max_packet: int, assigned_id: str) -> bytes:

@@ -48,6 +48,7 @@ from hotori.mqtt.packets import (
     Unsuback,
     Unsubscribe,
 )
+from hotori.mqtt.packets5 import Reason
 from hotori.net.client_certificate import certificate_chain
 from hotori.problems import Problem
 
@@ -157,10 +158,10 @@ class _Visit(asyncio.Protocol):
                 return verdict
             refusal = Refusal(ConnackCode.NOT_AUTHORIZED, verdict)
         admissions = self._provisioning.hub.admissions
-        self._refuse(await admissions.refuse(refusal, self._address, self._connect.client_id))
+        self._refuse((await admissions.refuse(refusal, self._address, self._connect.client_id)).code)
         return None
 
-    def _refuse(self, code: ConnackCode) -> None:
+    def _refuse(self, code: ConnackCode | Reason) -> None:
         self.send(encode(Connack(False, code)))
         self.abort(f"refused with code {code.value}")
 

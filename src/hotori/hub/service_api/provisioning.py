@@ -71,7 +71,7 @@ async def _accepted(call: Call) -> Accepted | Response:
     client = call.request.client
     address = f"{client.host}:{client.port}" if client else "?"
     refusal = Refusal(ConnackCode.NOT_AUTHORIZED, verdict)
-    code = await call.deps.hub.admissions.refuse(refusal, address, applicant.registration)
+    code, _ = await call.deps.hub.admissions.refuse(refusal, address, applicant.registration)
     return _error(_UNAUTHORIZED if code is ConnackCode.NOT_AUTHORIZED else _TOO_MANY, verdict, call.deps.clock())
 
 
