@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from hotori.hub.rates import BURST_SECONDS, LONGEST_REST, ClientRates, Rates
 from hotori.model.identity import Identity
 from hotori.model.sas import sign
 from hotori.mqtt.packets import Pingreq, Pingresp, Puback, Publish
+from hotori.mqtt.topics import TWIN_RESPONSES
 from hotori.net.tls import client_context
 from hotori.testing.addresses import loopback_address
 from hotori.testing.cloud_hub import CloudHub
@@ -137,6 +139,29 @@ async def test_the_rate_holds_over_connections(cloud: SmallHub) -> None:
     await again.expect(Pingresp)
     assert time.monotonic() - began > 1.0
     await again.close()
+
+
+async def test_twin_requests_over_the_rate_are_answered_429_and_not_carried_out(cloud: SmallHub) -> None:
+    """1.7: 429 throttled; every request is answered, and one that waits its time is carried out"""
+    cloud.hub.rates.limits = ClientRates(messages=5)
+    client = await WireClient.connect(cloud, DEVICE)
+    await client.subscribe(TWIN_RESPONSES)
+    client.send(
+        *[Publish(f"$iothub/twin/GET/?$rid={number}", b"") for number in range(15)],
+        Publish("$iothub/twin/PATCH/properties/reported/?$rid=patch", b'{"a": 1}'),
+    )
+    answers = [await client.expect_publish() for _ in range(16)]
+    statuses = {answer.topic.partition("$rid=")[2]: answer.topic.split("/")[3] for answer in answers}
+    assert list(statuses.values()).count("200") >= 10
+    assert statuses["patch"] == statuses["14"] == "429"
+    [refusal] = [json.loads(answer.payload) for answer in answers if answer.topic.endswith("=patch")]
+    assert refusal["errorCode"] == 429
+    assert "5 messages" in refusal["message"]
+    assert (await cloud.hub.twins.get(DEVICE)).reported.version == 1
+    assert [problem.code for problem in hub_problems(cloud.hub)] == ["client-too-fast"]
+    client.send(Publish("$iothub/twin/PATCH/properties/reported/?$rid=later", b'{"a": 1}'))  # read when it may be
+    assert (await client.expect_publish()).topic == "$iothub/twin/res/204/?$rid=later&$version=2"
+    await client.close()
 
 
 @pytest.fixture

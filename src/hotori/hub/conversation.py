@@ -125,7 +125,8 @@ class Conversation:
 
     def ask_twin(self, request: str) -> None:
         """The client asks for its twin (contract 1.7)."""
-        self._asking.add(partial(self._answer_twin, request))
+        if self._in_time(request, 0):
+            self._asking.add(partial(self._answer_twin, request))
 
     def ask_desired(self) -> None:
         """The client wants to know all that is desired."""
@@ -133,7 +134,8 @@ class Conversation:
 
     def patch_reported(self, request: str, patch: bytes) -> None:
         """The client changes its reported properties; the patch is its text, unread (contract 1.7)."""
-        self._asking.add(partial(self._patch_reported, request, patch))
+        if self._in_time(request, len(patch)):
+            self._asking.add(partial(self._patch_reported, request, patch))
 
     def answer(self, request: str, status: int, payload: bytes) -> None:
         """The client answers a method call. Raises ValueError where the answer is not JSON."""
@@ -168,6 +170,20 @@ class Conversation:
         if self._last_words is not None and not goodbye:
             self._publish_or_hold(self._last_words)
 
+    def _in_time(self, request: str, size: int) -> bool:
+        """Whether a twin request keeps to the rates of its sender; if not, it is answered 429 and not carried out."""
+        rates, identity = self._hub.rates, self.session.identity
+        if not rates.limited:
+            return True
+        self._hub.turn.end()  # what was said before it counts
+        now = asyncio.get_running_loop().time()
+        excess = rates.excess(identity, now)
+        rates.spend(identity, size, now)
+        if excess:
+            problem = self._hub.fast.problem(identity, excess)
+            self._refuse(request, 429, f"{problem}. {problem.cause()}")
+        return not excess
+
     async def _answer_twin(self, request: str) -> None:
         began = time.perf_counter()
         try:
@@ -187,7 +203,7 @@ class Conversation:
     async def _patch_reported(self, request: str, text: bytes) -> None:
         patch = read_patch(text)
         if isinstance(patch, str):
-            self._refuse_patch(request, 400, patch)
+            self._refuse(request, 400, patch)
             return
         began = time.perf_counter()
         try:
@@ -196,12 +212,12 @@ class Conversation:
             self._head.tell_twin(503, request, None, None)
         except Problem as problem:
             status = 400 if problem.code == "twin-invalid" else 500
-            self._refuse_patch(request, status, f"{problem}. {problem.cause()}")
+            self._refuse(request, status, f"{problem}. {problem.cause()}")
         else:
             self._head.tell_twin(204, request, None, twin.reported.version)
             self._hub.meters.report_kept(self.session.identity, began)
 
-    def _refuse_patch(self, request: str, status: int, why: str) -> None:
+    def _refuse(self, request: str, status: int, why: str) -> None:
         self._head.tell_twin(status, request, {"errorCode": status, "message": why}, None)
 
     def _send_courier(self, most_out: int) -> Courier | None:

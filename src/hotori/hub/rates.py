@@ -1,6 +1,6 @@
 """How much a client may say: messages and bytes a second, for each identity, over all its connections.
 
-A core: it has no clock. It will not refuse anything: who says more is not read from for a while, so that nothing that
+A core: it has no clock. It refuses nothing itself: who says more is not read from for a while, so that nothing that
 was said is lost, and nothing that others say has to wait.
 """
 
@@ -66,8 +66,13 @@ class Rates:
 
     def rest(self, identity: Identity, now: float) -> float:
         """Seconds for which nothing more should be taken from the identity; 0 where it keeps to its rates."""
-        left = self._done.get(identity, now) - now - BURST_SECONDS
-        if not self.limited or left <= _NOTHING:
+        left = self.excess(identity, now)
+        if not left:
             return 0.0
         self._bites(identity)
         return min(left, LONGEST_REST)
+
+    def excess(self, identity: Identity, now: float) -> float:
+        """Seconds after which the identity keeps to its rates if it says nothing; 0 where it does."""
+        left = self._done.get(identity, now) - now - BURST_SECONDS
+        return left if self.limited and left > _NOTHING else 0.0

@@ -58,9 +58,10 @@ CLIENT_TOO_FAST = Kind(
     ),
     cause=Words(
         "Each identity may say {messages} messages and {bytes} bytes a second. The hub does not read from this one until "
-        "it keeps to that. Nothing is lost; its messages wait where they are sent from. Over HTTPS it is answered 429.",
+        "it keeps to that. Nothing is lost; its messages wait where they are sent from. Over HTTPS it is answered 429, and "
+        "so are requests for its twin.",
         "一つの ID が送れるのは毎秒 {messages} メッセージ、{bytes} バイトまでです。上限に収まるまで、ハブはこのクライアントから"
-        "読み取りません。失われるものはなく、メッセージは送信元で待ちます。HTTPS には 429 を返します。",
+        "読み取りません。失われるものはなく、メッセージは送信元で待ちます。HTTPS とツインの要求には 429 を返します。",
     ),
     remedy=Words(
         "Let the program send less often, or raise the rates: clientRates of $edgeHub on an edge device, "
