@@ -18,7 +18,20 @@ from hotori.model.identity import Identity
 from hotori.model.json import JsonObject
 from hotori.model.sas import derived_key, sign
 from hotori.model.secret import Secret
-from hotori.mqtt.packets import Connack, Connect, Publish
+from hotori.mqtt.packets import Connack, Connect, Pingreq, Pingresp, Publish
+from hotori.mqtt.packets5 import (
+    Auth5,
+    Connack5,
+    Packet5,
+    Puback5,
+    Publish5,
+    Reason,
+    Subscribe5,
+    Unsuback5,
+    Unsubscribe5,
+    Wish,
+)
+from hotori.mqtt.properties import NO_PROPERTIES, Properties
 from hotori.net.tls import client_context
 from hotori.problems import Problem
 from hotori.problems.provisioning import DEVICE_TAKEN
@@ -29,9 +42,11 @@ from hotori.testing.certificates import Signer
 from hotori.testing.cloud_hub import CloudHub
 from hotori.testing.small_hub import FAR_FUTURE
 from hotori.testing.wire_client import WireClient
+from hotori.testing.wire_client5 import WireClient5
 
 KEY = Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 SYMMETRIC: JsonObject = {"attestation": {"type": "symmetricKey", "symmetricKey": {"primaryKey": KEY.reveal()}}}
+REGISTER = "$dps/registrations/PUT/iotdps-register/"
 Answer = tuple[int, Any]
 
 
@@ -123,15 +138,89 @@ async def test_what_is_no_registration_is_refused_over_mqtt(cloud: CloudHub) -> 
     token = sign(resource, KEY, FAR_FUTURE).encode()
     client.send(Connect("reg-1", f"{resource}/api-version=2019-03-31", token, False))
     assert (await client.expect(Connack)).code == 0
-    head = "$dps/registrations/PUT/iotdps-register/"
     for rid, body in enumerate((b"nonsense", b'{"registrationId": "reg-2"}')):
-        client.send(Publish(f"{head}?$rid={rid}", body, 1, 1))
+        client.send(Publish(f"{REGISTER}?$rid={rid}", body, 1, 1))
         answer = await client.expect_publish()
         assert answer.topic == f"$dps/registrations/res/400/?$rid={rid}"
         assert {"errorCode", "trackingId", "message", "timestampUtc"} == json.loads(answer.payload).keys()
-    client.send(Publish(f"{head}?$rid=9", b'{"payload": null, "registrationId": "reg-1"}', 1, 1))
+    client.send(Publish(f"{REGISTER}?$rid=9", b'{"payload": null, "registrationId": "reg-1"}', 1, 1))
     assert (await client.expect_publish()).topic == "$dps/registrations/res/202/?$rid=9&retry-after=2"
     await client.close()
+
+
+class Visit(WireClient5):
+    """A device at the counter, in MQTT 5."""
+
+    @classmethod
+    async def begin(
+        cls, cloud: CloudHub, name: str, properties: Properties = NO_PROPERTIES, key: Secret = KEY
+    ) -> Visit:
+        context = client_context(cloud.authority.certificate)
+        visit = cls(*await asyncio.open_connection(cloud.address, 8883, ssl=context))
+        resource = f"{cloud.provisioning.scope}/registrations/{name}"
+        user, token = f"{resource}/api-version=2019-03-31", sign(resource, key, FAR_FUTURE).encode()
+        visit.send(Connect(name, user, token, clean_session=True, level=5, properties=properties))
+        visit.welcome = await visit.expect(Connack5)
+        return visit
+
+
+async def test_a_device_registers_over_mqtt_5(cloud: CloudHub) -> None:
+    """12.1, with what MQTT 5 lets a server say [3.2.2.3, 3.9.3, 3.14]"""
+    await enrol(cloud, "reg-1")
+    visit = await Visit.begin(cloud, "reg-1")
+    said = visit.welcome.properties
+    assert (visit.welcome.reason, said.maximum_qos, said.receive_maximum, said.retain_available) == (0, 1, 20, 0)
+    assert (said.subscription_ids_available, said.shared_available, said.topic_alias_maximum) == (0, 0, None)
+    assert await visit.subscribe("$dps/registrations/res/#", "#") == (1, Reason.TOPIC_FILTER_INVALID)
+    visit.send(Publish5(f"{REGISTER}?$rid=a", b'{"registrationId": "reg-1"}', 1, 1))
+    assert await visit.expect(Puback5) == Puback5(1)
+    begun = await visit.expect_publish()
+    assert begun.topic == "$dps/registrations/res/202/?$rid=a&retry-after=2"
+    assert begun.properties.content_type == "application/json"
+    operation = json.loads(begun.payload)["operationId"]
+    poll = f"$dps/registrations/GET/iotdps-get-operationstatus/?$rid=b&operationId={operation}"
+    visit.send(Publish5(poll, b" ", 1, 2))
+    ended = json.loads((await visit.expect_publish()).payload)
+    assert (ended["status"], ended["registrationState"]["deviceId"]) == ("assigned", "reg-1")
+    visit.send(Unsubscribe5(3, ("$dps/registrations/res/#",)), Pingreq())
+    assert await visit.expect(Unsuback5) == Unsuback5(3, (0,))
+    await visit.expect(Pingresp)
+    visit.send(Publish5("elsewhere", b"", 1, 4))
+    assert await visit.expect_disconnect() == Reason.NOT_AUTHORIZED
+
+
+async def test_who_may_not_register_over_mqtt_5_is_told_why(cloud: CloudHub) -> None:
+    """3.2.2.2, 3.2.2.3.9"""
+    await enrol(cloud, "reg-1")
+    visit = await Visit.begin(cloud, "reg-1", key=derived_key(KEY, "x"))
+    assert visit.welcome.reason == Reason.NOT_AUTHORIZED
+    assert (visit.welcome.properties.reason or "").startswith("applicant-refused: ")
+    await visit.expect_closed()
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        Publish5(f"{REGISTER}?$rid=1", b"", properties=Properties(topic_alias=1)),
+        Subscribe5(1, (Wish("$dps/registrations/res/#"),), Properties(subscription_ids=(1,))),
+        Auth5(),
+    ],
+    ids=["topic alias", "subscription identifier", "AUTH"],
+)
+async def test_what_was_not_offered_ends_a_visit_over_mqtt_5(cloud: CloudHub, packet: Packet5) -> None:
+    """4.13"""
+    await enrol(cloud, "reg-1")
+    visit = await Visit.begin(cloud, "reg-1")
+    visit.send(packet)
+    assert await visit.expect_disconnect() == Reason.PROTOCOL_ERROR
+
+
+async def test_an_answer_that_is_larger_than_the_device_takes_is_not_sent(cloud: CloudHub) -> None:
+    """[MQTT-3.1.2-24]"""
+    await enrol(cloud, "reg-1")
+    visit = await Visit.begin(cloud, "reg-1", Properties(maximum_packet_size=50))
+    visit.send(Publish5(f"{REGISTER}?$rid=1", b""))
+    assert await visit.expect_disconnect() == Reason.PACKET_TOO_LARGE
 
 
 async def test_a_device_with_a_certificate_registers_over_https(cloud: CloudHub, tmp_path: Path) -> None:
@@ -248,7 +337,6 @@ async def test_what_came_of_a_group_is_listed_and_forgotten(cloud: CloudHub) -> 
 @pytest.mark.parametrize(
     "document",
     [
-        {"attestation": {"type": "tpm"}},
         {"attestation": {"type": "x509"}},
         {"attestation": {"type": "x509", "x509": {"clientCertificates": {"primary": {"certificate": "x"}}}}},
         {"attestation": {"type": "symmetricKey", "symmetricKey": {"primaryKey": "short"}}},
@@ -265,6 +353,27 @@ async def test_an_enrolment_that_cannot_be_is_refused(cloud: CloudHub, document:
             await EnrolmentClient(service).create("reg-1", document)
         assert caught.value.code in ("enrolment-malformed", "key-malformed", "authority-unreadable", "twin-invalid")
         assert await EnrolmentClient(service).all() == []
+
+
+async def test_a_tpm_is_refused_by_name(cloud: CloudHub) -> None:
+    """12.3, 12.4: 400, for the enrolment and for the device, over HTTPS and MQTT"""
+    token = {"Authorization": sign(cloud.host, cloud.service().key, FAR_FUTURE, "iothubowner")}
+    context = client_context(cloud.authority.certificate)
+    async with httpx.AsyncClient(base_url=f"https://{cloud.host}", verify=context, trust_env=False) as http:
+        tpm = {"attestation": {"type": "tpm", "tpm": {"endorsementKey": "eA=="}}}
+        put = await http.put("/enrollments/reg-1?api-version=2021-10-01", json=tpm, headers=token)
+    assert (put.status_code, put.json()["problem"]["code"]) == (400, "tpm-unsupported")
+    body: JsonObject = {"registrationId": "reg-1", "tpm": {"endorsementKey": "eA==", "storageRootKey": "eA=="}}
+    answer = await Device(cloud, "reg-1", key=None).call("PUT", "/register", body)
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, 400004)
+    assert answer.json()["problem"]["code"] == "tpm-unsupported"
+    await enrol(cloud, "reg-1")
+    visit = await Visit.begin(cloud, "reg-1")
+    visit.send(Publish5(f"{REGISTER}?$rid=1", json.dumps(body).encode()))
+    said = await visit.expect_publish()
+    assert said.topic == "$dps/registrations/res/400/?$rid=1"
+    assert json.loads(said.payload)["message"].startswith("reg-1 cannot be provisioned by a TPM")
+    await visit.close()
 
 
 async def test_rights_are_needed(cloud: CloudHub) -> None:

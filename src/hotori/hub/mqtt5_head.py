@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 RECEIVE_MAXIMUM = 1000
 """How many messages a client may send without an answer [3.2.2.3.3]."""
 _SHARED = "$share/"
-_REASONS = {
+ENDING_REASONS = {
     Ending.TAKEN_OVER: Reason.SESSION_TAKEN_OVER,
     Ending.ADMINISTRATIVE: Reason.ADMINISTRATIVE,
     Ending.CLOSING: Reason.SERVER_SHUTTING_DOWN,
@@ -65,6 +65,7 @@ _REASONS = {
     Ending.NOT_READING: Reason.QUOTA_EXCEEDED,
     Ending.FAULT: Reason.UNSPECIFIED,
 }
+"""The reason of the DISCONNECT, for every ending but a goodbye."""
 
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Mqtt5Head(MqttHead):
     def farewell(self, ending: Ending, reason: str) -> bytes:
         if ending is Ending.GOODBYE:
             return b""
-        parting = self._parting or _REASONS[ending]
+        parting = self._parting or ENDING_REASONS[ending]
         said = encode5(Disconnect5(parting, self._words(reason)))
         return said if len(said) <= self._most_bytes else encode5(Disconnect5(parting))
 

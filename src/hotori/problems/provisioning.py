@@ -66,6 +66,20 @@ ENROLMENT_MALFORMED = Kind(
     ),
 )
 
+TPM_UNSUPPORTED = Kind(
+    code="tpm-unsupported",
+    title=Words("{registration} cannot be provisioned by a TPM", "{registration} を TPM で登録することはできません"),
+    cause=Words(
+        "Attestation by a TPM's endorsement key is not there; there are symmetricKey and x509.",
+        "TPM の保証キーによる証明には対応していません。使えるのは symmetricKey と x509 です。",
+    ),
+    remedy=Words(
+        "Enrol the device by a certificate, whose private key a TPM may hold, or by a symmetric key.",
+        "証明書（秘密キーは TPM に置けます）または対称キーで登録枠を作ってください。",
+    ),
+    commands=("hotori enrolment create --help",),
+)
+
 ENROLMENT_EXISTS = Kind(
     code="enrolment-exists",
     title=Words("The enrolment {name} exists already", "登録枠 {name} はすでに存在します"),
@@ -130,6 +144,7 @@ KINDS = (
     ENROLMENT_DISABLED,
     APPLICANT_REFUSED,
     ENROLMENT_MALFORMED,
+    TPM_UNSUPPORTED,
     ENROLMENT_EXISTS,
     ENROLMENT_MISSING_HERE,
     REGISTRATION_UNKNOWN,

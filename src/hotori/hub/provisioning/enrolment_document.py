@@ -15,7 +15,7 @@ from hotori.model.identity import check_name
 from hotori.model.json import Json, JsonObject
 from hotori.model.secret import Secret
 from hotori.problems import Problem
-from hotori.problems.provisioning import ENROLMENT_MALFORMED
+from hotori.problems.provisioning import ENROLMENT_MALFORMED, TPM_UNSUPPORTED
 
 _ALLOCATIONS = ("hashed", "geoLatency", "static", "custom")
 _SLOTS = ("primary", "secondary")
@@ -71,8 +71,8 @@ def _certificate_document(der: bytes) -> JsonObject:
 def read_enrolment(name: str, document: JsonObject, *, group: bool, hub: str) -> Enrolment:
     """What a document asks for; keys that it leaves out are empty. `hub` is the only one there is to be assigned.
 
-    Raises `enrolment-malformed`, `name-invalid`, `key-malformed`, `thumbprint-malformed`, `authority-unreadable`
-    and `twin-invalid`.
+    Raises `enrolment-malformed`, `tpm-unsupported`, `name-invalid`, `key-malformed`, `thumbprint-malformed`,
+    `authority-unreadable` and `twin-invalid`.
     """
     fields = _Fields(document)
     for member in ("registrationId", "enrollmentGroupId"):
@@ -101,6 +101,8 @@ def read_enrolment(name: str, document: JsonObject, *, group: bool, hub: str) ->
 
 def read_attestation(fields: _Fields, name: str, *, group: bool) -> dict[str, object]:
     """The members of an enrolment that say how an applicant proves to be of it."""
+    if fields.document.get("type") == "tpm":
+        raise Problem(TPM_UNSUPPORTED, registration=name)
     kind = Attestation(fields.choice("type", tuple(Attestation)))
     if kind is Attestation.SYMMETRIC_KEY:
         keys = fields.inner("symmetricKey")

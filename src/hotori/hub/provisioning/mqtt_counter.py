@@ -13,12 +13,13 @@ from typing import cast
 import msgspec
 
 from hotori.hub.client_certificate import ClientCertificate
-from hotori.hub.credentials import Refusal, unreadable
+from hotori.hub.credentials import unreadable
+from hotori.hub.denied import Denied
 from hotori.hub.head import Ending
 from hotori.hub.provisioning.applicant import Accepted, Applicant
 from hotori.hub.provisioning.provisioning import RETRY_AFTER, Provisioning
+from hotori.hub.provisioning.speech import MAX_PACKET, MOST_WAITING, speech_for
 from hotori.hub.provisioning.topics import (
-    RESPONSES,
     Register,
     Request,
     is_for_provisioning,
@@ -27,14 +28,12 @@ from hotori.hub.provisioning.topics import (
     response_topic,
 )
 from hotori.hub.provisioning.words import check_register, error_body
+from hotori.hub.versions import decoder_for, ending_of, refusal
 from hotori.model.json import JsonObject
 from hotori.model.sas import SasToken
-from hotori.mqtt.decoder import Decoder
-from hotori.mqtt.encoder import PINGRESP, encode, encode_puback, encode_publish
+from hotori.mqtt.encoder import PINGRESP
 from hotori.mqtt.packets import (
     PROTOCOL_LEVEL,
-    SUBSCRIPTION_FAILED,
-    Connack,
     ConnackCode,
     Connect,
     Disconnect,
@@ -43,22 +42,17 @@ from hotori.mqtt.packets import (
     Pingreq,
     Puback,
     Publish,
-    Suback,
     Subscribe,
-    Unsuback,
     Unsubscribe,
 )
-from hotori.mqtt.packets5 import Reason
+from hotori.mqtt.packets5 import LEVEL_5, Packet5
 from hotori.net.client_certificate import certificate_chain
 from hotori.problems import Problem
 
 LONGEST_VISIT = 600.0
 """Seconds after which a device has to come again: provisioning takes some, and nothing else is done here."""
-_FAULTS = {"registration-unknown": (404, 404204), "request-malformed": (400, 400004)}
+_FAULTS = {"registration-unknown": (404, 404204), "request-malformed": (400, 400004), "tpm-unsupported": (400, 400004)}
 """Status and error code of what is the device's own mistake, by the problem's code."""
-_MAX_PACKET = 64 * 1024
-_MOST_WAITING = 20
-"""Requests that a device may send before the first is answered."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +73,9 @@ class _Visit(asyncio.Protocol):
 
     def __init__(self, provisioning: Provisioning, connect: Connect, address: str) -> None:
         self._provisioning, self._connect, self._address = provisioning, connect, address
-        self._decoder = Decoder(_MAX_PACKET)
-        self._packets: asyncio.Queue[Packet] = asyncio.Queue()
+        self._speech, self._decoder = speech_for(connect), decoder_for(connect, MAX_PACKET)
+        self._admitted = False
+        self._packets: asyncio.Queue[Packet | Packet5] = asyncio.Queue()
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._last: asyncio.TimerHandle | None = None
@@ -89,7 +84,7 @@ class _Visit(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses of it
         self._provisioning.hub.connections.add(self)
         overstays = "its visit has lasted long enough"
-        self._last = asyncio.get_running_loop().call_later(LONGEST_VISIT, self.abort, overstays)
+        self._last = asyncio.get_running_loop().call_later(LONGEST_VISIT, self.abort, overstays, Ending.EXPIRED)
         chain = certificate_chain(transport.get_extra_info("ssl_object"))
         self._task = asyncio.create_task(self._receive(chain))
 
@@ -97,12 +92,12 @@ class _Visit(asyncio.Protocol):
         try:
             packets = self._decoder.feed(data)
         except MalformedPacketError as error:
-            self.abort(str(error))
+            self.abort(str(error), ending_of(error))
             return
         for packet in packets:
             self._packets.put_nowait(packet)
-        if self._packets.qsize() > _MOST_WAITING:
-            self.abort("it asks for too much at once")
+        if self._packets.qsize() > MOST_WAITING:
+            self.abort("it asks for too much at once", Ending.RULE_BROKEN)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end()
@@ -120,6 +115,8 @@ class _Visit(asyncio.Protocol):
         transport = self._transport
         if transport is not None:
             logger.info("The visit of %s (%s) is over: %s", self._connect.client_id, self._address, reason)
+            if self._admitted:
+                transport.write(self._speech.farewell(ending))
             self._end()
             transport.close()
 
@@ -134,46 +131,45 @@ class _Visit(asyncio.Protocol):
     async def _receive(self, chain: Sequence[bytes]) -> None:
         try:
             accepted = await self._admit(chain)
-            if accepted is None:
+            if isinstance(accepted, Denied):
+                self._refuse(accepted)
                 return
-            self.send(encode(Connack(False, ConnackCode.ACCEPTED)))
+            self.send(self._speech.welcome())
+            self._admitted = True
             while self._transport is not None:
-                await self._handle(accepted, await self._packets.get())
+                await self._handle(accepted, self._speech.heard(await self._packets.get()))
         except Exception:  # an inner fault must not read as a refusal for good
             logger.exception("%s (%s) could not be served", self._connect.client_id, self._address)
-            self._refuse(ConnackCode.SERVER_UNAVAILABLE)
+            if self._admitted:
+                self.abort("a fault of ours")
+            else:
+                self._refuse(Denied(ConnackCode.SERVER_UNAVAILABLE))
 
-    async def _admit(self, chain: Sequence[bytes]) -> Accepted | None:
+    async def _admit(self, chain: Sequence[bytes]) -> Accepted | Denied:
         """Whom it lets in. Refusals are counted, logged and remembered as the hub's own are."""
-        if self._connect.level != PROTOCOL_LEVEL:
-            self._refuse(ConnackCode.UNACCEPTABLE_PROTOCOL)
-            return None
-        names = read_user_name(self._connect)
+        connect, provisioning = self._connect, self._provisioning
+        if connect.level not in (PROTOCOL_LEVEL, LEVEL_5):
+            return Denied(ConnackCode.UNACCEPTABLE_PROTOCOL)
+        names = read_user_name(connect)
         if names is None:
-            refusal = unreadable("it is not SCOPE/registrations/CLIENTID/api-version=…")
-        else:
-            token = SasToken.parse((self._connect.password or b"").decode(errors="replace"))
-            verdict = await self._provisioning.accept(Applicant(*names, token, ClientCertificate.read(chain)))
-            if isinstance(verdict, Accepted):
-                return verdict
-            refusal = Refusal(ConnackCode.NOT_AUTHORIZED, verdict)
-        admissions = self._provisioning.hub.admissions
-        self._refuse((await admissions.refuse(refusal, self._address, self._connect.client_id)).code)
-        return None
+            unread = unreadable("it is not SCOPE/registrations/CLIENTID/api-version=…")
+            return await provisioning.hub.admissions.refuse(unread, self._address, connect.client_id)
+        token = SasToken.parse((connect.password or b"").decode(errors="replace"))
+        verdict = await provisioning.admit(Applicant(*names, token, ClientCertificate.read(chain)), self._address)
+        return verdict if isinstance(verdict, Accepted) else verdict[1]
 
-    def _refuse(self, code: ConnackCode | Reason) -> None:
-        self.send(encode(Connack(False, code)))
-        self.abort(f"refused with code {code.value}")
+    def _refuse(self, denied: Denied) -> None:
+        self.send(refusal(self._connect, denied))
+        self.abort(f"refused with code {denied.code.value:#x}")
 
-    async def _handle(self, accepted: Accepted, packet: Packet) -> None:
+    async def _handle(self, accepted: Accepted, packet: Packet | Packet5) -> None:
         match packet:
             case Publish():
                 await self._answer(accepted, packet)
             case Subscribe():
-                codes = tuple(min(qos, 1) if name == RESPONSES else SUBSCRIPTION_FAILED for name, qos in packet.filters)
-                self.send(encode(Suback(packet.packet_id, codes)))
+                self.send(self._speech.subscribed(packet))
             case Unsubscribe():
-                self.send(encode(Unsuback(packet.packet_id)))
+                self.send(self._speech.unsubscribed(packet))
             case Pingreq():
                 self.send(PINGRESP)
             case Puback():
@@ -181,17 +177,21 @@ class _Visit(asyncio.Protocol):
             case Disconnect():
                 self.abort("it said goodbye", Ending.GOODBYE)
             case _:
-                self.abort(f"{type(packet).__name__} has no place here")
+                self.abort(f"{type(packet).__name__} has no place here", Ending.RULE_BROKEN)
 
     async def _answer(self, accepted: Accepted, packet: Publish) -> None:
         request = parse_request(packet.topic)
         if packet.qos == 2 or request is None:
-            self.abort(f"nothing is asked by {packet.topic[:80]!r}")
+            self.abort(f"nothing is asked by {packet.topic[:80]!r}", Ending.NOT_ALLOWED)
             return
         if packet.qos:
-            self.send(encode_puback(packet.packet_id))
+            self.send(self._speech.acknowledged(packet))
         status, retry_after, body = await self._result(accepted, request, packet.payload)
-        self.send(encode_publish(response_topic(status, request.rid, retry_after), msgspec.json.encode(body)))
+        answer = self._speech.answer(response_topic(status, request.rid, retry_after), msgspec.json.encode(body))
+        if answer is None:
+            self.abort("its answer is larger than it takes", Ending.TOO_LARGE)
+        else:
+            self.send(answer)
 
     async def _result(self, accepted: Accepted, request: Request, payload: bytes) -> tuple[int, int | None, JsonObject]:
         provisioning = self._provisioning

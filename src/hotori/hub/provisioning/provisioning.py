@@ -9,6 +9,8 @@ from collections.abc import Callable
 import msgspec
 
 from hotori.hub.authorities import Authorities
+from hotori.hub.credentials import Refusal
+from hotori.hub.denied import Denied
 from hotori.hub.hub import Hub
 from hotori.hub.provisioning.applicant import Accepted, Applicant, judge_applicant
 from hotori.hub.provisioning.assignments import Assignments
@@ -16,6 +18,7 @@ from hotori.hub.provisioning.enrolments import Enrolments
 from hotori.hub.registry import Registry
 from hotori.model.identity import is_name
 from hotori.model.json import JsonObject
+from hotori.mqtt.packets import ConnackCode
 from hotori.problems import Problem
 from hotori.problems.provisioning import ENROLMENT_UNKNOWN, REGISTRATION_UNKNOWN
 from hotori.store.records import Records
@@ -55,15 +58,16 @@ class Provisioning:
         assignments = Assignments(hub, registry, enrolments, records, clock, chance)
         return cls(await _scope(records, chance), hub, enrolments, assignments, authorities, clock)
 
-    async def accept(self, applicant: Applicant) -> Accepted | Problem:
-        """Whether an enrolment is for them. Raises the problems of the stores."""
-        name = applicant.registration
-        if not is_name(name):
-            return Problem(ENROLMENT_UNKNOWN, registration=name[:128])
-        individual = await self.enrolments.find(name, group=False)
-        groups = await self.enrolments.groups() if individual is None else []
-        authorities = {each.name: each.certificate for each in await self.authorities.all() if each.verified}
-        return judge_applicant(applicant, self.scope, individual, groups, authorities, self._clock())
+    async def admit(self, applicant: Applicant, address: str) -> Accepted | tuple[Problem, Denied]:
+        """Whom an enrolment lets in, or why not and what to answer. Raises the problems of the stores.
+
+        Refusals are counted, logged and remembered as those of the hub's own clients are.
+        """
+        verdict = await self._judge(applicant)
+        if isinstance(verdict, Accepted):
+            return verdict
+        refusal = Refusal(ConnackCode.NOT_AUTHORIZED, verdict)
+        return verdict, await self.hub.admissions.refuse(refusal, address, applicant.registration)
 
     async def register(self, accepted: Accepted) -> JsonObject:
         """Assign a device; what the device is told first: that it may come and see (contract 12.1)."""
@@ -76,6 +80,16 @@ class Provisioning:
         if found is None or found.operation != operation:
             raise Problem(REGISTRATION_UNKNOWN, name=registration)
         return found.answer()
+
+    async def _judge(self, applicant: Applicant) -> Accepted | Problem:
+        """Whether an enrolment is for them."""
+        name = applicant.registration
+        if not is_name(name):
+            return Problem(ENROLMENT_UNKNOWN, registration=name[:128])
+        individual = await self.enrolments.find(name, group=False)
+        groups = await self.enrolments.groups() if individual is None else []
+        authorities = {each.name: each.certificate for each in await self.authorities.all() if each.verified}
+        return judge_applicant(applicant, self.scope, individual, groups, authorities, self._clock())
 
 
 async def _scope(records: Records, chance: Callable[[int], bytes]) -> str:

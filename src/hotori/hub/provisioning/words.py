@@ -9,11 +9,13 @@ import msgspec
 from hotori.hub.moment import written_time
 from hotori.model.json import JsonObject
 from hotori.problems import Problem
+from hotori.problems.provisioning import TPM_UNSUPPORTED
 from hotori.problems.service import REQUEST_MALFORMED
 
 
 def check_register(body: bytes, registration: str) -> None:
-    """Raise `request-malformed` where the body of a registration is not one, or is somebody else's.
+    """Raise `request-malformed` where the body of a registration is not one, or is somebody else's, and
+    `tpm-unsupported` where it asks for a TPM's way.
 
     Its `payload` is for an allocation by the user's own program, which there is none of. Nothing need be said.
     """
@@ -28,6 +30,8 @@ def check_register(body: bytes, registration: str) -> None:
     named = said.get("registrationId", registration)
     if not isinstance(named, str) or named.lower() != registration.lower():
         raise Problem(REQUEST_MALFORMED, reason="registrationId is another in the body than in the address")
+    if said.get("tpm") is not None:
+        raise Problem(TPM_UNSUPPORTED, registration=registration)
 
 
 def error_body(code: int, problem: Problem, now: float) -> JsonObject:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from hotori.hub.client_certificate import ClientCertificate
-from hotori.hub.credentials import Refusal
 from hotori.hub.provisioning.applicant import Accepted, Applicant
 from hotori.hub.provisioning.provisioning import RETRY_AFTER
 from hotori.hub.provisioning.words import check_register, error_body
@@ -18,16 +17,19 @@ from hotori.model.json import JsonObject
 from hotori.model.sas import SasToken
 from hotori.mqtt.packets import ConnackCode
 from hotori.problems import Problem
+from hotori.problems.provisioning import TPM_UNSUPPORTED
 
 _TOO_MANY, _UNAUTHORIZED, _NOT_FOUND, _MALFORMED = 429, 401, 404, 400
 _CODES = {_MALFORMED: 400004, _TOO_MANY: 429001, _UNAUTHORIZED: 401002, _NOT_FOUND: 404204}
 
+_LONGEST_FROM_STRANGERS = 64 * 1024
+
 
 async def register(call: Call) -> Response:
-    """Assign a device; the answer is fetched by `poll`."""
+    """Assign a device; the answer is fetched by `poll`. One with a TPM shows nothing yet and is told what is wrong."""
     accepted = await _accepted(call)
     if isinstance(accepted, Response):
-        return accepted
+        return await _by_tpm(call) or accepted
     try:
         check_register(await call.body(), accepted.registration)
     except Problem as problem:
@@ -65,14 +67,23 @@ async def _accepted(call: Call) -> Accepted | Response:
     token = SasToken.parse(call.request.headers.get("authorization", ""))
     certificate = ClientCertificate.read(certificates_of(call.request))
     applicant = Applicant(names["scope"], names["registration"], token, certificate)
-    verdict = await call.deps.provisioning.accept(applicant)
-    if isinstance(verdict, Accepted):
-        return verdict
     client = call.request.client
     address = f"{client.host}:{client.port}" if client else "?"
-    refusal = Refusal(ConnackCode.NOT_AUTHORIZED, verdict)
-    code, _ = await call.deps.hub.admissions.refuse(refusal, address, applicant.registration)
-    return _error(_UNAUTHORIZED if code is ConnackCode.NOT_AUTHORIZED else _TOO_MANY, verdict, call.deps.clock())
+    verdict = await call.deps.provisioning.admit(applicant, address)
+    if isinstance(verdict, Accepted):
+        return verdict
+    problem, denied = verdict
+    status = _UNAUTHORIZED if denied.code is ConnackCode.NOT_AUTHORIZED else _TOO_MANY
+    return _error(status, problem, call.deps.clock())
+
+
+async def _by_tpm(call: Call) -> Response | None:
+    """The answer to who was refused and asks for a TPM's way; None for others."""
+    try:
+        check_register(await call.body(_LONGEST_FROM_STRANGERS), _names(call)["registration"])
+    except Problem as problem:
+        return _error(_MALFORMED, problem, call.deps.clock()) if problem.kind is TPM_UNSUPPORTED else None
+    return None
 
 
 def _names(call: Call) -> Mapping[str, str]:
