@@ -100,8 +100,9 @@ def test_steps_calls_and_deployments_are_counted() -> None:
     latencies = {each["command"]: value for each, value in found["edgeAgent_command_latency_seconds"]}
     assert latencies == {"prepareUpdate": 2.5, "start": 0.5}
     assert found["edgeAgent_module_prepare_update_total"][0][1] == 1
-    assert found["edgeagent_direct_method_invocations_count"] == [({"method_name": "ping"}, 2)]
-    assert found["edgeAgent_deployment_time_seconds"] == [({}, 4.0)]
+    # The parser adds `_total` to what is a counter by its type.
+    assert found["edgeagent_direct_method_invocations_count_total"] == [({"method_name": "ping"}, 2)]
+    assert found["edgeAgent_deployment_time_seconds_total"] == [({}, 4.0)]
 
 
 def report(status: str, runtime: str, started: str, exited: str) -> Any:

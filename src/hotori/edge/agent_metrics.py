@@ -152,11 +152,12 @@ class AgentMeters:
         latency = Family("edgeAgent_command_latency_seconds", Kind.GAUGE, "What the last step of its kind took")
         for command, seconds in self._commands.items():
             latency.add(seconds, command=command)
-        # Counters by nature, whose names in the contract are not what Prometheus calls counters.
-        calls = Family("edgeagent_direct_method_invocations_count", Kind.GAUGE, "Calls of the agent's methods")
+        calls = Family("edgeagent_direct_method_invocations_count", Kind.COUNTER, "Calls of the agent's methods")
         for method, count in self._methods.items():
             calls.add(count, method_name=method)
-        taken = Family("edgeAgent_deployment_time_seconds", Kind.GAUGE, "From deployments' coming until they were done")
+        taken = Family(
+            "edgeAgent_deployment_time_seconds", Kind.COUNTER, "From deployments' coming until they are done"
+        )
         yield from (latency, calls, taken.add(self._deployment_seconds))
 
 

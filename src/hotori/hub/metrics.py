@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 @dataclass(slots=True)
 class Family:
-    """A metric by its whole name, a counter's ending in `_total`, and its values by labels."""
+    """A metric by its whole name, and its values by labels."""
 
     name: str
     kind: Kind
@@ -48,12 +48,22 @@ def exposition(families: Iterable[Family], common: Labels) -> bytes:
 
     Names that come up twice are told once, with the samples of both.
     """
+    families = [*families]
     # The library is only needed where somebody looks, and an idle edge device is to be small.
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(families, common))
-    return generate_latest(registry)
+    text = generate_latest(registry)
+    for family in families:  # the contract has two counters that are not named as the library wants them to be
+        if _is_oddly_named(family):
+            name = family.name.encode()
+            text = text.replace(b"# TYPE %s gauge\n" % name, b"# TYPE %s counter\n" % name)
+    return text
+
+
+def _is_oddly_named(family: Family) -> bool:
+    return family.kind is Kind.COUNTER and not family.name.endswith("_total")
 
 
 class _Collector:
@@ -74,6 +84,7 @@ class _Collector:
             # The library writes a counter's name with its `_total` by itself.
             name = family.name.removesuffix("_total") if family.kind is Kind.COUNTER else family.name
             for suffix, labels, value in family.samples:
-                metric = metrics.setdefault(name, Metric(name, family.help, family.kind.value))
+                kind = Kind.GAUGE if _is_oddly_named(family) else family.kind
+                metric = metrics.setdefault(name, Metric(name, family.help, kind.value))
                 metric.add_sample(family.name + suffix, {**self._common, **labels}, value)
         yield from metrics.values()

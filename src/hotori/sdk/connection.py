@@ -292,7 +292,7 @@ class HubConnection:
     def _on_link_up(self) -> None:
         self._desired.reconnected()
         if self._connected_handler is not None:
-            self._spawn(self._guarded("the new connection", self._connected_handler()))
+            self._spawn(self._guarded("the new connection", self._connected_handler))
 
     def _on_link_down(self) -> None:
         self._twins.lose("the connection ended")
@@ -346,9 +346,9 @@ class HubConnection:
         self._handler_problem = error if isinstance(error, Problem) else failed
         _log.warning("%s", failed.title(), exc_info=error)
 
-    async def _guarded(self, what: str, work: Awaitable[None]) -> None:
+    async def _guarded(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:  # noqa: BLE001 - the handler is the program's: the connection goes on
             self._on_handler_failure(what, error)
 
