@@ -124,6 +124,20 @@ class Family:
         )
         return await self._clients.enter_async_context(client)
 
+    async def child_of_the_cloud(self) -> httpx.AsyncClient:
+        """HTTPS to the cloud as top's edge hub."""
+        hub = Identity("top", EDGE_HUB)
+        answer = await self.cloud.client.get(f"/devices/top/modules/{EDGE_HUB}")
+        key = Secret(answer.json()["authentication"]["symmetricKey"]["primaryKey"])
+        client = httpx.AsyncClient(
+            base_url=self.cloud.client.base_url,
+            verify=client_context(self.cloud.connection.ca),
+            trust_env=False,
+            headers={"Authorization": sign(f"{self.address}/{hub.path()}", key, FAR_FUTURE)},
+            params={"api-version": "2020-06-30-preview"},
+        )
+        return await self._clients.enter_async_context(client)
+
     async def device(self, identity: Identity) -> HubConnection:
         """A device that connects to top."""
         endpoint = Endpoint(self.top.host, self.top.mqtt_port, self._context)
@@ -197,6 +211,82 @@ async def test_a_child_reads_its_scope_from_its_parent_also_without_the_cloud(fa
     assert len((await device.get("/devices/middle/modules")).raise_for_status().json()) == 2
     unknown = await hub.post(f"{BASE}/getDeviceAndModuleOnBehalfOf", json={"targetDeviceId": "stranger"})
     assert unknown.status_code == 503
+
+
+CHAIN = {"authChain": "{child}"}
+ENDPOINTS: list[tuple[str, str, dict[str, Any], int, set[str]]] = [
+    ("POST", "devicesAndModulesInTargetDeviceScope", {"pageSize": 1, **CHAIN}, 200, {"devices", "modules"}),
+    ("GET", "devicesAndModulesInDeviceScope", {"deviceCount": 1}, 200, {"devices", "modules"}),
+    (
+        "POST",
+        "getDeviceAndModuleOnBehalfOf",
+        {"targetDeviceId": "{child}", "targetModuleId": "$edgeHub", **CHAIN},
+        200,
+        {"devices", "modules"},
+    ),
+    (
+        "GET",
+        "deviceAndModuleInDeviceScope",
+        {"targetDeviceId": "{child}", "targetModuleId": "$edgeHub"},
+        200,
+        {"devices", "modules"},
+    ),
+    ("PUT", "putModuleOnBehalfOf", {"module": {"moduleId": "m", "managedBy": "IotEdge"}, **CHAIN}, 200, {"moduleId"}),
+    ("POST", "getModuleOnBehalfOf", {"targetModuleId": "m", **CHAIN}, 200, {"moduleId"}),
+    ("POST", "getModulesOnTargetDevice", CHAIN, 200, {"moduleId"}),
+    ("POST", "deleteModuleOnBehalfOf", {"moduleId": "m", **CHAIN}, 204, set()),
+]
+"""Method, name, what is said (`{child}` is who asks), status, and members of the answer, or of each in it."""
+DEVICE_MEMBERS = {
+    *("deviceId", "generationId", "status", "authentication", "capabilities", "deviceScope", "parentScopes"),
+}
+MODULE_MEMBERS = {"moduleId", "deviceId", "generationId", "managedBy", "authentication"}
+
+
+async def ask(client: httpx.AsyncClient, child: str, method: str, name: str, said: dict[str, Any]) -> httpx.Response:
+    words = {key: value.format(child=child) if isinstance(value, str) else value for key, value in said.items()}
+    path = f"/devices/{child}/modules/$edgeHub/{name}"
+    return await client.request(method, path, **({"params": words} if method == "GET" else {"json": words}))
+
+
+def check_members(document: Any, members: set[str]) -> None:
+    """The shape of an answer: devices and modules with all that the contract names, keys included."""
+    if isinstance(document, list):
+        assert document
+        for each in document:
+            check_members(each, members)
+        return
+    assert members <= document.keys()
+    for device in document.get("devices", []):
+        assert device.keys() == DEVICE_MEMBERS
+    for module in [document] if "moduleId" in members else document["modules"]:
+        assert module.keys() == MODULE_MEMBERS
+        assert module["authentication"].keys() == {"type", "symmetricKey", "x509Thumbprint"}
+        assert module["authentication"]["symmetricKey"]["primaryKey"]
+
+
+@pytest.mark.parametrize("child", ["top", "middle"])
+async def test_every_endpoint_for_scopes_is_answered_by_the_cloud_and_by_a_parent(family: Family, child: str) -> None:
+    """11.2: top asks the cloud, middle asks top"""
+    hub = await (family.child_of_the_cloud() if child == "top" else family.child(Identity("middle", EDGE_HUB)))
+    await ready(hub, f"/devices/{child}/modules/$edgeHub/devicesAndModulesInTargetDeviceScope", {})
+    for method, name, said, status, members in ENDPOINTS:
+        answer = await ask(hub, child, method, name, said)
+        assert answer.status_code == status, (name, answer.text)
+        if status == 200:
+            check_members(answer.json(), members)
+        refused = await hub.request(method, answer.url.path, json={}, headers={"Authorization": ""})
+        assert refused.status_code == 401, name
+        assert refused.json()["errorMessage"], name
+
+
+async def test_a_gateway_answers_what_it_does_not_serve_as_json(family: Family) -> None:
+    """11.1: file upload is not proxied; 6.5: errors have a message"""
+    leaf = await family.child(LEAF)
+    answer = await leaf.post("/devices/leaf/files", json={"blobName": "x"})
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+    other = await leaf.get("/devices/leaf/modules/$edgeHub/getModuleOnBehalfOf")
+    assert (other.status_code, other.json()) == (405, {"message": "Method Not Allowed"})
 
 
 async def test_a_childs_modules_are_made_and_removed_through_its_parent(family: Family) -> None:

@@ -75,7 +75,7 @@ ROUTES: tuple[tuple[str, str, Access | None, Handler], ...] = (
     ("GET", "/statistics/devices", _READER, devices.count_devices),
     ("GET", "/statistics/service", _SERVANT, devices.count_connected),
     *(
-        (method, f"{_SCOPE}/{name}", _EDGE_HUB, scope.answering(handler))
+        (method, f"{_SCOPE}/{name}", None, scope.answering(handler, _EDGE_HUB))
         for method, name, handler in (
             ("POST", "devicesAndModulesInTargetDeviceScope", scope.list_target_scope),
             ("GET", "devicesAndModulesInDeviceScope", scope.list_scope),

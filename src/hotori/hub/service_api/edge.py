@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -73,7 +74,15 @@ def edge_app(
         *more,
     ]
     handled = (Problem, MethodError, DirectoryNotReadyError, MethodNotHereError)
-    return Starlette(routes=routes, exception_handlers=dict.fromkeys(handled, _on_error))
+    return Starlette(
+        routes=routes, exception_handlers={HTTPException: _on_http_error, **dict.fromkeys(handled, _on_error)}
+    )
+
+
+async def _on_http_error(_: Request, error: Exception) -> Response:
+    """No such address, or not with that method."""
+    assert isinstance(error, HTTPException)
+    return json_answer({"message": error.detail}, error.status_code)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from hotori.hub.registration import Registration
 from hotori.hub.removal import apply_change, remove_identity
 from hotori.hub.scope_book import MOST, module_entry, read_chain, scope_entry, scope_page, wanted_entry
 from hotori.hub.service_api.answer import json_answer, no_content
+from hotori.hub.service_api.authorization import Access, authorize
 from hotori.hub.service_api.call import Call
 from hotori.hub.service_api.errors import HANDLED, scope_error, translated
 from hotori.model.identity import Identity
@@ -21,11 +22,12 @@ from hotori.problems import Problem
 from hotori.problems.service import REQUEST_MALFORMED
 
 
-def answering(handler: Callable[[Call], Awaitable[Response]]) -> Callable[[Call], Awaitable[Response]]:
-    """The handler, with its errors as these addresses answer them (contract 11.2)."""
+def answering(handler: Callable[[Call], Awaitable[Response]], access: Access) -> Callable[[Call], Awaitable[Response]]:
+    """The handler for who has access, with errors as these addresses answer them (contract 11.2)."""
 
     async def answer(call: Call) -> Response:
         try:
+            await authorize(call.request, call.deps, access)
             return await handler(call)
         except HANDLED as error:
             return scope_error(translated(error))
