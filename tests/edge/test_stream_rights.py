@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from hotori.edge.streams.device_streams import StreamRules
 from hotori.edge.streams.way_up import WayUp
@@ -21,7 +24,7 @@ from hotori.model.sas import sign
 from hotori.net.tls import client_context
 from hotori.problems import Language, Problem
 from hotori.sdk.connection_file import HubAddress
-from hotori.sdk.stream import StreamConnection
+from hotori.sdk.stream import PATH, SUBPROTOCOL, StreamConnection
 from hotori.testing.addresses import loopback_address
 from hotori.testing.cloud_hub import CloudHub
 from tests.edge.stream_site import (
@@ -89,6 +92,24 @@ async def test_a_ticket_opens_one_end_once_and_only_for_whom_it_was_made(tmp_pat
 
     assert [problem.code for problem in refused] == ["stream-ticket-refused"] * 3
     assert "30" in refused[0].cause(Language.JA)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"[" * 5000, b"9" * 5000, b'{"ticket": "\xff"}', b"", b"null"],
+    ids=["nested", "digits", "no text", "", "null"],
+)
+async def test_whatever_a_stranger_says_first_is_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, line: bytes
+) -> None:
+    async with a_cloud_hub(tmp_path) as (hub, _), asyncio.timeout(20):
+        context = client_context(hub.authority.certificate)
+        where = f"wss://{hub.host}{PATH}"
+        async with connect(where, ssl=context, subprotocols=[Subprotocol(SUBPROTOCOL)], proxy=None) as websocket:
+            await websocket.send(line + b"\n")
+            answer = json.loads(await websocket.recv())
+    assert answer["problem"]["code"] == "stream-ticket-refused"
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_a_devices_ticket_is_worth_nothing_without_a_token_of_it_or_of_a_parent(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def fuzz_one(name: str, seconds: int) -> None:
     findings, corpus, kept = FINDINGS / name, CORPUS / name, KEPT / name
     for folder in (findings, corpus):
         folder.mkdir(parents=True, exist_ok=True)
-    limits = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10", "-rss_limit_mb=1024", "-verbosity=0"]
+    limits = [f"-max_total_time={seconds}", "-max_len=8192", "-timeout=10", "-rss_limit_mb=1024", "-verbosity=0"]
     folders = [str(corpus), *([str(kept)] if kept.is_dir() else [])]
     options = [*limits, "-print_final_stats=1", f"-artifact_prefix={findings}/"]
     atheris.Setup([sys.argv[0], *options, *folders], targets[name])

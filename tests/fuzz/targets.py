@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any, cast
 
 import msgspec
 
@@ -11,16 +13,29 @@ from hotori.hub.auth_chain import AuthChain, MalformedChainError
 from hotori.hub.conversation import read_patch
 from hotori.hub.credentials import Claim, judge, read_claim
 from hotori.hub.dialect import IotHubDialect
+from hotori.hub.endpoint_spec import read_spec
+from hotori.hub.identity_document import read_draft
+from hotori.hub.job import read_job
+from hotori.hub.method_request import MethodRequest
 from hotori.hub.plain_dialect import PlainDialect
+from hotori.hub.provisioning.enrolment_document import enrolment_document, read_enrolment
+from hotori.hub.provisioning.topics import parse_request, read_user_name
+from hotori.hub.provisioning.words import check_register
 from hotori.hub.published import delivered, published
 from hotori.hub.query.evaluate import wanted
 from hotori.hub.query.fault import QueryFaultError
 from hotori.hub.query.parser import parse_condition, parse_query
 from hotori.hub.registration import Registration
+from hotori.hub.service_api.call import as_object, parse_json
+from hotori.hub.streams.order import StreamKind, StreamOrder
+from hotori.hub.twin_write import TwinWrite
+from hotori.model.configuration import Configuration
 from hotori.model.connection_string import IdentityConnection, ServiceConnection
 from hotori.model.identity import Identity
-from hotori.model.manifest import HubConfig, RouteSpec
+from hotori.model.json import JsonObject
+from hotori.model.manifest import AgentConfig, HubConfig, Manifest, RouteSpec
 from hotori.model.message import Message
+from hotori.model.message_document import MessageDocumentError, message_document, read_message
 from hotori.model.sas import SasToken
 from hotori.model.secret import Secret
 from hotori.model.twin import Twin, check_section
@@ -33,10 +48,13 @@ from hotori.mqtt.greeting import Greeting
 from hotori.mqtt.packets import Connect, MalformedPacketError
 from hotori.mqtt.packets5 import Publish5
 from hotori.mqtt.topics import matches, parse_client_topic, parse_server_topic
+from hotori.net.websocket import Tunnel, WebsocketProtocol
 from hotori.problems import Problem
 from hotori.routing.fault import RouteFaultError
 from hotori.routing.grammar import parse_route
 from hotori.routing.router import Router
+from hotori.sdk.stream import read_line
+from hotori.sdk.stream_frames import Frame, FrameKind, FrameReader, MalformedStreamError
 
 _LARGEST = 1 << 16
 _DEVICE, _MODULE = Identity("dev-1"), Identity("dev-1", "m")
@@ -162,6 +180,127 @@ def connection_strings(data: bytes) -> None:
             kind.parse(text)
 
 
+def registrations(data: bytes) -> None:
+    """What a device says at the counter, and what a service enrols; what is taken is told again."""
+    text = data.decode(errors="replace")
+    parse_request(text)
+    parse_request("$dps/registrations/GET/iotdps-get-operationstatus/?" + text)
+    read_user_name(Connect(text, f"0ne/registrations/{text}", data, clean_session=True))
+    with suppress(Problem):
+        check_register(data, "reg-1")
+    with suppress(Problem):
+        document = as_object(parse_json(data))
+        for group in (False, True):
+            with suppress(Problem):
+                enrolment = read_enrolment("reg-1", document, group=group, hub="hub.test")
+                msgspec.json.encode(enrolment_document(enrolment))
+
+
+class _Wire(asyncio.Transport):
+    """A socket that keeps nothing, and a client's bytes for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._closing = False
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        assert data
+
+    def close(self) -> None:
+        self._closing = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+
+class _Inside(asyncio.Protocol):
+    """Answers all that it is told."""
+
+    _transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(data)
+
+
+_HANDSHAKE = (
+    b"GET /in HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+)
+
+
+def websockets(data: bytes) -> None:
+    """A client's handshake, then frames as they come, and frames that are masked as a client's have to be."""
+    for said in ([data], [_HANDSHAKE + data], [_HANDSHAKE, *_masked(data)]):
+        ends: set[Any] = set()
+        end = WebsocketProtocol((Tunnel("/in", "mqtt", _Inside),), ends)
+        end.connection_made(_Wire())
+        for piece in said:
+            end.data_received(piece)
+        end.eof_received()
+        end.connection_lost(None)
+        assert not ends
+
+
+def _masked(data: bytes) -> Iterator[bytes]:
+    """Frames of up to 125 bytes, each by a byte for its kind and one for its length."""
+    while len(data) > 2:
+        length = min(data[1] & 0x7F, 125, len(data) - 2)
+        yield bytes((data[0], 0x80 | length)) + bytes(4) + data[2 : 2 + length]
+        data = data[2 + length :]
+
+
+def service_bodies(data: bytes) -> None:
+    """The body of a request of the service API, for each that reads one."""
+    try:
+        document = as_object(parse_json(data))
+    except Problem:
+        return
+    for read in _READERS:
+        with suppress(Problem, QueryFaultError, MessageDocumentError):
+            read(document)
+
+
+_READERS: tuple[Callable[[JsonObject], object], ...] = (
+    lambda said: read_draft(_DEVICE, said),
+    lambda said: read_draft(_MODULE, said),
+    TwinWrite.parse,
+    MethodRequest.parse,
+    lambda said: msgspec.json.encode(read_job("job-1", said, 1e9).document()),
+    lambda said: Configuration.parse(said, "conf-1", 1e9),
+    Manifest.parse,
+    AgentConfig.parse,
+    HubConfig.parse,
+    lambda said: read_spec("endpoint-1", said),
+    lambda said: StreamOrder.parse(StreamKind.SHELL, "d", "m", "p", said).document(),
+    lambda said: StreamOrder.read(said).document(),
+    lambda said: message_document(read_message(said)),
+)
+
+
+def stream_frames(data: bytes) -> None:
+    """Frames in pieces are written as they were read; then each says what it can."""
+    read_line(data)
+    reader = FrameReader()
+    found: list[Frame] = []
+    with suppress(MalformedStreamError):
+        for start in range(0, len(data), 11):
+            found += reader.feed(data[start : start + 11])
+    written = b"".join(frame.encode() for frame in found)
+    assert data.startswith(written)
+    for frame in [*found, Frame(FrameKind.PROBLEM, data)]:
+        with suppress(MalformedStreamError):
+            frame.document()
+        with suppress(MalformedStreamError):
+            problem = frame.problem()
+            str(problem)
+            Frame.of(FrameKind.PROBLEM, problem.document()).problem()
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
@@ -177,5 +316,9 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
         queries,
         routes,
         connection_strings,
+        registrations,
+        websockets,
+        service_bodies,
+        stream_frames,
     )
 }

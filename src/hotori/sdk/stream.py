@@ -135,7 +135,7 @@ class StreamConnection:
 
 def read_line(line: bytes) -> JsonObject:
     """A line of JSON; nothing in it where it is none."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(line)
         if isinstance(found, dict):
             return found

@@ -57,7 +57,7 @@ class Frame:
         """The payload as JSON. Raises MalformedStreamError."""
         try:
             found = msgspec.json.decode(self.payload)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:  # ValueError: a text in it may be no UTF-8
             raise MalformedStreamError(str(error)) from error
         if not isinstance(found, dict):
             raise MalformedStreamError("an object is expected")
