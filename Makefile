@@ -52,8 +52,8 @@ bench: $(VENV)/.dev ## measure, beside named peers in the same run; ONLY=name fo
 	@tools/bench-peers
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
-fuzz: $(VENV)/.dev ## look for input that breaks a parser, guided by coverage; MINUTES=12 in all (for the night)
-	tools/fuzz $$(( $${MINUTES:-12} * 5 ))
+fuzz: $(VENV)/.dev ## look for input that breaks a parser, guided by coverage; MINUTES=16 in all (for the night)
+	tools/fuzz $$(( $${MINUTES:-16} * 60 / 16 ))
 
 lock: ## write the lock files anew (needs uv)
 	tools/lock

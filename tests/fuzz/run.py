@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FINDINGS = ROOT / "build" / "fuzz-findings"
 CORPUS = ROOT / "build" / "fuzz-corpus"
 KEPT = Path(__file__).parent / "corpus"
+SEEDS = Path(__file__).parent / "seeds"
+"""Good input to begin with, where a fuzzer that begins with nothing would take long to find any."""
 
 
 def fuzz_one(name: str, seconds: int) -> None:
@@ -24,11 +26,11 @@ def fuzz_one(name: str, seconds: int) -> None:
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["hotori"]):
         targets = importlib.import_module("tests.fuzz.targets").TARGETS
-    findings, corpus, kept = FINDINGS / name, CORPUS / name, KEPT / name
+    findings, corpus = FINDINGS / name, CORPUS / name
     for folder in (findings, corpus):
         folder.mkdir(parents=True, exist_ok=True)
     limits = [f"-max_total_time={seconds}", "-max_len=8192", "-timeout=10", "-rss_limit_mb=1024", "-verbosity=0"]
-    folders = [str(corpus), *([str(kept)] if kept.is_dir() else [])]
+    folders = [str(corpus), *(str(each / name) for each in (KEPT, SEEDS) if (each / name).is_dir())]
     options = [*limits, "-print_final_stats=1", f"-artifact_prefix={findings}/"]
     atheris.Setup([sys.argv[0], *options, *folders], targets[name])
     atheris.Fuzz()

@@ -97,8 +97,8 @@ class WebsocketProtocol(asyncio.Protocol):
         if self.transport is None or self.transport.is_closing():
             return
         data = self._websocket.data_to_send()
-        if data:
-            self.transport.write(b"".join(data))
+        if written := b"".join(data):
+            self.transport.write(written)
         if b"" in data or self._websocket.close_expected():
             self.transport.close()
 
