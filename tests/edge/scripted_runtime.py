@@ -26,7 +26,10 @@ class ScriptedRuntime:
         self.verbs: list[str] = []
         """What was done, as `verb name`, in order."""
         self.gates: dict[str, asyncio.Event] = {}
-        """Pulls of these references, and verbs by their words (`start camera`), wait until their event is set."""
+        """Pulls of these references, and verbs by their words (`start camera`), wait until their event is set.
+
+        `started camera` holds a start that has happened.
+        """
         self.checked: set[str] = set()
         """Modules with a health check: they start as `starting`."""
         self._clock = clock
@@ -66,6 +69,7 @@ class ScriptedRuntime:
             self._modules[name] = replace(
                 seen, state=ModuleState.RUNNING, started_at=self._clock(), exit_code=0, health=health
             )
+        await self._gate(f"started {name}")
 
     async def stop(self, name: str, grace: float = 10.0) -> None:
         self.verbs.append(f"stop {name}")

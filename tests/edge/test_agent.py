@@ -176,6 +176,33 @@ async def test_a_module_that_ends_is_explained_and_restarted_after_its_wait(tmp_
     assert codes(module(proven, "camera")) == []
 
 
+async def test_no_report_has_the_new_start_of_a_module_with_the_old_count(tmp_path: Path) -> None:
+    async with Device(tmp_path, Cloud("camera")) as device:
+        device.agent.deploy(manifest("camera"), 1)
+        await device.settle()
+        device.runtime.end("camera", 1)
+        ended: Any = await device.settle()
+
+        device.clock.now += 10
+        gate = device.runtime.gates.setdefault("started camera", asyncio.Event())
+        await device.agent.look()
+        await asyncio.sleep(0)
+        (running,) = await device.runtime.observe()
+        await device.agent.look()
+        meanwhile: Any = device.reports[-1]
+        gate.set()
+        await device.agent.idle()
+        restarted: Any = await device.settle()
+
+    assert running.state is ModuleState.RUNNING
+    told = [
+        (module(each, "camera")[name]) for each in (ended, meanwhile) for name in ("lastStartTimeUtc", "restartCount")
+    ]
+    assert told == ["2030-03-17T17:46:40.000Z", 0] * 2
+    assert module(restarted, "camera")["lastStartTimeUtc"] == "2030-03-17T17:46:50.000Z"
+    assert module(restarted, "camera")["restartCount"] == 1
+
+
 async def test_a_module_that_keeps_ending_is_reported_failed_with_its_cause_alone(tmp_path: Path) -> None:
     async with Device(tmp_path, Cloud("camera")) as device:
         device.agent.deploy(manifest("camera"), 1)

@@ -120,6 +120,7 @@ class Agent:
         self._current = Deployment()
         self._latest = Deployment()
         self._verdicts: dict[str, Verdict] = {}
+        self._seen: dict[str, ModuleObservation] = {}
         self._judged = Judgement()
         self._wake = asyncio.Event()
         self._started_at = parts.clock()
@@ -210,6 +211,7 @@ class Agent:
             await self._parts.sockets.serve(desired)
         stale = self._performer.busy  # what is seen of these is from before their steps end
         observations = {seen.name: seen for seen in await self._runtime.observe()}
+        self._seen = self._to_be_told(observations)
         await self._endings.look(observations.values(), now)
         made = self._plan(desired, observations, stale, now)
         folders = {name: self._parts.sockets.folder(name) for name in desired}
@@ -217,7 +219,7 @@ class Agent:
         self._performer.begin(made, Orders(desired, self._credentials(), folders, self._pulls_first, room))
         self._verdicts |= made.verdicts
         self._disk = await self._room.disk(now) if self._room else None
-        self._report(made, observations)
+        self._report(made, self._seen)
         if self._collector:
             self._collect(self._collector, made, observations.values(), now)
         async with bounded("write down what happened", own):
@@ -301,6 +303,12 @@ class Agent:
                 del self._memory.failures[name]
                 states[name] = states.get(name, RestartState()).step_succeeded()
         return made
+
+    def _to_be_told(self, observations: Mapping[str, ModuleObservation]) -> dict[str, ModuleObservation]:
+        """A restart is counted when its step ends: until then what was seen before it is reported, so that no report
+        has the new start with the old count."""
+        restarting = self._performer.restarting
+        return {name: self._seen.get(name, seen) if name in restarting else seen for name, seen in observations.items()}
 
     def _collect(
         self, collector: ImageCollector, made: Plan, observations: Iterable[ModuleObservation], now: float

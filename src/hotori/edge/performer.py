@@ -13,7 +13,7 @@ from hotori.edge.step_table import PERFORM, Orders
 from hotori.problems import Problem
 from hotori.problems.module_ends import MODULE_FAULT
 from hotori.reconcile.plan import Plan
-from hotori.reconcile.steps import AwaitHealth, PullImage, Step
+from hotori.reconcile.steps import AwaitHealth, PullImage, StartModule, Step
 from hotori.runtimes.module_runtime import ModuleRuntime
 
 _log = logging.getLogger(__name__)
@@ -41,6 +41,12 @@ class Performer:
     @property
     def busy(self) -> frozenset[str]:
         return frozenset(self._chains)
+
+    @property
+    def restarting(self) -> frozenset[str]:
+        """Modules that are at a restart: they may run already, and it has not been told yet."""
+        steps = self._at.items()
+        return frozenset(module for module, step in steps if isinstance(step, StartModule) and step.restart)
 
     def doing(self, module: str) -> Step | None:
         """The step that the module is at."""
