@@ -26,7 +26,8 @@ def bind(address: str, port: int, service: str, *, ahead: bool = False) -> socke
     Raises `port-in-use` (naming the owner, where /proc tells), `port-forbidden` and `address-unavailable`.
     """
     family, target = _resolve(address, port)
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Only where the protocol is named asyncio lets what it accepts send without waiting for acknowledgements.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if ahead:
