@@ -205,6 +205,5 @@ def _device(site: Site, name: str, root: Path | None) -> Iterator[Device]:
         program = Program(site.folder / name, *run, "--dead-after", "5", wrapper=inside)
         with program:
             yield Device(name, site.wire, engine, program)
-        engine.clear()
     finally:
-        engine.stop()
+        engine.end()

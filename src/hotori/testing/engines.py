@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +41,8 @@ def dockerd(folder: Path, settings: Mapping[str, object] | None = None) -> Itera
     daemon = Dockerd(folder, settings)
     try:
         yield daemon.start()
-        daemon.clear()
     finally:
-        daemon.stop()
+        daemon.end()
 
 
 class Dockerd:
@@ -84,17 +83,10 @@ class Dockerd:
             while containerd.exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
 
-    def clear(self) -> None:
-        """Remove its containers and networks."""
-        with _client(self._socket) as client:
-            _clear(client)
-
-    def stop(self) -> None:
-        """Harmless where it does not run."""
+    def end(self) -> None:
+        """With its containers and networks, and all that it mounted. Harmless where it does not run."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(_PATIENCE)
-        _unmount_below(self.folder)
+            _end(self._process, self._socket, self.folder)
 
 
 @contextmanager
@@ -153,12 +145,37 @@ def _engine(
     try:
         _await_ready(path, process, log)
         yield TestEngine(name, f"unix://{path}", folder, process.pid)
-        with _client(path) as client:
-            _clear(client)
     finally:
-        process.send_signal(signal.SIGTERM)
+        _end(process, path, folder)
+
+
+def _end(process: subprocess.Popen[bytes], path: str, folder: Path) -> None:
+    """End an engine, which may be dead already, and what it left: nothing runs or stays mounted in its folder."""
+    with suppress(httpx.HTTPError), _client(path) as client:
+        _clear(client)
+    process.send_signal(signal.SIGTERM)
+    try:
         process.wait(_PATIENCE)
-        _unmount_below(folder)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(_PATIENCE)
+    _kill_left_over(folder)
+    _unmount_below(folder)
+
+
+def _kill_left_over(folder: Path) -> None:
+    """Whatever names the folder in its command: shims and watchers of containers, with what they watch.
+
+    Podman's watchers of programs in containers wait for five minutes more, and clean up then: in a folder that is
+    long gone, which they mount anew.
+    """
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if any(word.startswith(f"{folder}/".encode()) for word in words):
+                watched = [each for task in path.parent.glob("task/*/children") for each in task.read_text().split()]
+                for number in (path.parent.name, *watched):
+                    os.kill(int(number), signal.SIGKILL)
 
 
 def _start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -205,9 +222,9 @@ def _not_started(log: Path) -> EngineMissingError:
 
 def _clear(client: httpx.Client) -> None:
     """Containers and networks would leave processes and interfaces on this machine."""
-    for container in client.get("/containers/json", params={"all": "true"}).json():
+    for container in client.get("/containers/json", params={"all": "true"}).raise_for_status().json():
         client.delete(f"/containers/{container['Id']}", params={"force": "true", "v": "true"})
-    for network in client.get("/networks").json():
+    for network in client.get("/networks").raise_for_status().json():
         client.delete(f"/networks/{network['Name']}")
 
 
