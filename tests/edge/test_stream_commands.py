@@ -82,12 +82,15 @@ async def test_a_script_gets_one_json_object_a_line_and_is_told_of_restarts(tmp_
             "invoke", "edge-1/$edgeAgent", "RestartModule", '{"schemaVersion":"1.0","id":"camera"}'
         )
         assert invoked[0] == 0
-        found += [json.loads(await asyncio.wait_for(following.stdout.readline(), 30)) for _ in range(3)]
+        while "text" not in found[-1] or len(found) == 1:
+            found.append(json.loads(await asyncio.wait_for(following.stdout.readline(), 30)))
         following.terminate()
         await following.communicate()
     line = {"device": "edge-1", "id": "camera", "text": "<4> began", "loglevel": 4}
-    assert [{name: found[index].get(name) for name in line} for index in (0, 3)] == [line, line]
-    assert [found[index]["event"] for index in (1, 2)] == ["waiting", "started"]
+    assert [{name: found[index].get(name) for name in line} for index in (0, -1)] == [line, line]
+    told = [note["event"] for note in found[1:-1]]
+    assert told in (["waiting", "started"], ["started"])  # it may be quick
+    assert found[-2] == {"event": "started", "module": "camera"}
 
 
 async def test_whoever_reads_only_the_first_lines_of_a_log_ends_it(tmp_path: Path) -> None:
@@ -128,8 +131,7 @@ async def test_a_terminal_in_a_module_is_that_of_the_person(tmp_path: Path) -> N
         assert b"25 90" in screen.seen
         resize(theirs, 133, 44)
         os.kill(program.pid, signal.SIGWINCH)
-        await asyncio.sleep(0.5)
-        screen.type(b"stty size\n")
+        screen.type(b'until [ "$(stty size)" = "44 13""3" ]; do sleep 0.1; done; stty size\n')
         await screen.until(b"44 133")
         screen.type(f"sleep {number}\n".encode())
         async with asyncio.timeout(20):
