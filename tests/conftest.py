@@ -17,6 +17,20 @@ settings.register_profile("search", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+SHARED = ("installation", "site", "house", "docker_engine", "podman_engine", "browser", "built", "trained")
+"""Fixtures that take long to start. pytest-xdist begins with the groups, the largest first."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs all that shares one of these, so that it is started once."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        named = {*getattr(item, "fixturenames", ()), *map(str, parameters.params.values() if parameters else ())}
+        if shared := next((name for name in SHARED if name in named), None):
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tests of one group share what must not be there twice on a machine; pytest-xdist marks them in their names."""
     if session.config.getoption("loadgroup", default=False):

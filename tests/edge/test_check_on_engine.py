@@ -21,7 +21,6 @@ from hotori.testing.registry_server import TinyImages, registry_server
 from hotori.testing.runtime_suite import WAITS
 from tests.engine_fixtures import PORT, remove_all
 
-pytestmark = pytest.mark.xdist_group("engines")
 NETWORK = "edge-check"
 NOBODY = "nobody.invalid"
 

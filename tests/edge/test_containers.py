@@ -34,7 +34,7 @@ from tests.edge.test_with_cloud import a_module, call_agent
 from tests.edge.whole_cloud import WholeCloud, whole_cloud
 from tests.engine_fixtures import remove_all
 
-pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 SENDER = """\
 import os, socket, time
 from azure.iot.device import IoTHubModuleClient, Message

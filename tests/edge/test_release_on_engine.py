@@ -17,7 +17,7 @@ from tests.edge.test_with_cloud import a_module
 from tests.edge.whole_cloud import whole_cloud
 from tests.engine_fixtures import remove_all
 
-pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 RUNS_ON = "trap 'exit 0' TERM\nwhile :; do sleep 1 & wait; done\n"
 
 

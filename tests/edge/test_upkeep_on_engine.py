@@ -26,7 +26,7 @@ from tests.edge.test_with_cloud import a_module
 from tests.edge.whole_cloud import whole_cloud
 from tests.engine_fixtures import remove_all
 
-pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 SECOND = 1_000_000_000
 SLOW = "trap 'exit 0' TERM\nsleep 2\ntouch /tmp/well\nwhile :; do sleep 1 & wait; done\n"
 

@@ -23,14 +23,6 @@ EXAMPLES = ROOT / "examples"
 DEVICE = "edge-1"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """One worker runs all that shares the installation, so that it is started once."""
-    for item in items:
-        if "installation" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("installation"))
-
-
 @dataclass(frozen=True)
 class Installation:
     """A running cloud with one edge device, whose addresses are theirs alone."""

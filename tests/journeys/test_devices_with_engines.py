@@ -18,7 +18,7 @@ import pytest
 from tests.journeys import site_images
 from tests.journeys.site import CLOUD, Device, Site, a_site, module, until
 
-pytestmark = [pytest.mark.xdist_group("site"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 CUT_SECONDS = 120.0
 SMALL_DISK = 48
 """Megabytes; less than the image `large` takes."""

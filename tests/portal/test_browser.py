@@ -33,7 +33,6 @@ CAMERA = Identity("edge-1", "camera")
 PHONE = {"width": 360, "height": 740}
 
 pytestmark = [
-    pytest.mark.xdist_group("browser"),
     # One browser for the whole file: it takes longer to start than to do all of this.
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),

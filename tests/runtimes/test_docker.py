@@ -37,7 +37,6 @@ from hotori.testing.runtime_suite import WAITS, RuntimeSuite, observed, until_lo
 from hotori.testing.shell_suite import ShellSuite, a_number, gone, heard
 from tests.engine_fixtures import PORT, remove_all
 
-pytestmark = pytest.mark.xdist_group("engines")
 SECOND = 1_000_000_000
 DEVICE: Any = {"PathOnHost": "/dev/ttyUSB77", "PathInContainer": "/dev/ttyUSB77", "CgroupPermissions": "rwm"}
 MOUNT: Any = {"Type": "bind", "Source": "/nosuch/folder", "Target": "/x"}
