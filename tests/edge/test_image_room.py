@@ -138,5 +138,5 @@ async def test_what_is_here_already_is_not_asked_for(tmp_path: Path) -> None:
         image = await TinyImages(registry.address, tmp_path / "sources").publish({"big": os.urandom(1000)})
         digest = (await store.fetch(image, None)).digest
     assert await store.holds(image.pinned(digest))
-    async with asyncio.timeout(1), ImageRoom(RoomParts(store, RegistrySizes())).held(image.pinned(digest), None):
+    async with asyncio.timeout(10), ImageRoom(RoomParts(store, RegistrySizes())).held(image.pinned(digest), None):
         pass

@@ -84,7 +84,7 @@ async def test_a_report_waits_until_the_twin_has_come() -> None:
     await gate.asked.wait()
     twin.report({"state": "last"})
     gate.open = True
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await written.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -40,7 +40,7 @@ class Work:
         self.performer.begin(plan(self.desired, {}, {}, 0.0, RestartRules()), Orders(self.desired))
 
     async def started(self, name: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while f"start {name}" not in self.runtime.verbs:
                 await asyncio.sleep(0)
 

@@ -213,7 +213,7 @@ async def test_what_is_wanted_is_fetched_without_making_anybody_wait() -> None:
     cloud.documents["camera"] = module_document("camera")
 
     scope.want()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await fetched.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -185,6 +185,6 @@ async def test_whoever_is_spoken_for_is_cut_off_with_its_speaker(middle: SmallHu
 
     middle.hub.disconnect_behind("bottom")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await client.expect_closed()
     assert not middle.hub.sessions.connected(LEAF)

@@ -22,6 +22,13 @@ async def all_running(client):
     return modules if running == {"camera", "classifier", "uploader"} else None
 
 
+async def applied(client):
+    """The agent's twin, once it has judged the deployment that is in force."""
+    twin = await client.twin(AGENT)
+    reported, desired = twin["properties"]["reported"], twin["properties"]["desired"]
+    return twin if reported.get("lastDesiredVersion") == desired["$version"] else None
+
+
 def pid_of(installation, module):
     """The process of a module of this installation, found by what it runs and for which device folder."""
     for process in Path("/proc").glob("[0-9]*"):
@@ -38,10 +45,9 @@ def pid_of(installation, module):
 async def test_every_module_runs_and_is_reported_with_its_pinned_image(main_job):
     async with service_client(main_job.cloud) as client:
         modules = await eventually(lambda: all_running(client))
-        twin = await client.twin(AGENT)
+        twin = await eventually(lambda: applied(client))
     assert all("@sha256:" in module["settings"]["image"] for module in modules.values())
     assert twin["properties"]["reported"]["lastDesiredStatus"]["code"] == 200
-    assert twin["properties"]["reported"]["lastDesiredVersion"] == twin["properties"]["desired"]["$version"]
 
 
 async def test_a_killed_module_comes_back_and_its_end_is_reported(main_job):

@@ -63,6 +63,10 @@ def house(tmp_path_factory):
         yield House(row, folder, programs)
 
 
+def agent_report(house):
+    return house.hotori("twin", "bottom/$edgeAgent")[0]["properties"]["reported"]
+
+
 def root(folder, device):
     """The certificate that those behind a device trust."""
     return str(folder / device / "authority" / "root.pem")
@@ -81,8 +85,8 @@ def test_the_lowest_modules_messages_twin_and_methods_go_through_all_levels(hous
     assert shell == [{"deep": 42}]
     house.hotori("twin", "bottom/sender", "--desired", '{"interval": 2}')
     house.until(lambda: house.hotori("twin", "bottom/sender")[0]["properties"]["reported"].get("interval") == 2)
-    report = house.hotori("twin", "bottom/$edgeAgent")[0]["properties"]["reported"]
-    assert report["lastDesiredStatus"]["code"] == 200
+    house.until(lambda: agent_report(house)["lastDesiredStatus"]["code"] == 200)
+    report = agent_report(house)
     assert report["modules"]["sender"]["settings"]["image"].startswith(f"{house.row.below['middle']}:443/sender")
 
 

@@ -30,7 +30,8 @@ async def count(request: Request) -> Response:
     return PlainTextResponse(str(size))
 
 
-async def slow(_request: Request) -> Response:
+async def slow(request: Request) -> Response:
+    request.app.state.under_way.set()
     await asyncio.sleep(0.3)
     return PlainTextResponse("done")
 
@@ -105,11 +106,13 @@ async def test_clear_text_off_loopback_is_refused() -> None:
 
 
 async def test_a_request_under_way_finishes_when_the_server_stops() -> None:
-    server = HttpServer(app(), bind("127.0.0.1", 0, "test"))
+    application = app()
+    application.state.under_way = asyncio.Event()
+    server = HttpServer(application, bind("127.0.0.1", 0, "test"))
     await server.start()
     async with httpx.AsyncClient() as client:
         answer = asyncio.create_task(client.get(f"http://127.0.0.1:{server.port}/slow"))
-        await asyncio.sleep(0.1)
+        await application.state.under_way.wait()
         await server.stop()
         assert (await answer).text == "done"
 

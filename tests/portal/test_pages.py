@@ -19,7 +19,7 @@ from tests.portal.world import KEY, PASSWORD, Cloud
 
 async def shown(client: httpx.AsyncClient, path: str, text: str) -> str:
     """The page, once it says `text`: the portal follows the cloud's messages a moment behind."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while text not in (page := (await client.get(path)).text):
             await asyncio.sleep(0.01)
     return page
@@ -211,7 +211,7 @@ async def test_the_stream_sends_rows_that_the_page_does_not_have(cloud: Cloud, r
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.aiter_lines()
         seen = ""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while "modules running" not in seen:
                 seen += await anext(lines)
             await cloud.predict("other.jpg", "dog")
@@ -242,7 +242,7 @@ async def test_a_modules_log_comes_as_events_and_an_unknown_device_has_none(
     cloud.logs[Identity("edge-1", "camera")] = [Frame(FrameKind.DATA, b"one\ntwo\n")]
     page = await reader.get("/devices/edge-1/modules/camera")
     assert "hotori logs edge-1 camera --follow" in page.text
-    async with asyncio.timeout(5), reader.stream("GET", "/devices/edge-1/modules/camera/log") as answer:
+    async with asyncio.timeout(30), reader.stream("GET", "/devices/edge-1/modules/camera/log") as answer:
         lines = answer.aiter_lines()
         while not (line := await anext(lines)).startswith("data:"):
             pass
