@@ -26,6 +26,7 @@ PATIENCE = 60.0
 """Seconds that a module gets to do what a test waits for."""
 
 WAITS = "trap 'exit 143' TERM\necho ready\nwhile :; do sleep 60 & wait; done\n"
+FOREVER = "trap 'exit 143' TERM\necho ready\nsleep 86399 & wait\n"
 STUBBORN = "trap '' TERM\necho ready\nwhile :; do sleep 60; done\n"
 
 
@@ -249,7 +250,7 @@ class RuntimeSuite:
         assert await runtime.usage("tiny") == ModuleUsage()
 
     async def test_a_process_is_the_modules_or_it_is_not(self, runtime: ModuleRuntime, images: TinyImages) -> None:
-        await self.launch(runtime, await images.script("echo ready\nsleep 86399\n"))
+        await self.launch(runtime, await images.script(FOREVER))
         await until_logged(runtime, "tiny", b"ready")
         async with asyncio.timeout(PATIENCE):
             while not (found := processes(b"86399")):  # noqa: ASYNC110 - a shell starts it
