@@ -16,19 +16,21 @@ from hotori.edge import waiter
 from hotori.edge.launched import RESTART
 
 LAUNCH = """
-import json, os, subprocess, sys
-waiter, program, again = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+import json, os, signal, subprocess, sys
+waiter, program, again, first = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
 child = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
 os.set_inheritable(child.stderr.fileno(), True)
 given = json.dumps({"child": child.pid, "words": child.stderr.fileno(), "again": again})
+exec(first)
 os.execv(sys.executable, [sys.executable, "-I", "-S", waiter, given])
 """
 AGAIN = [sys.executable, "-c", "print('launched again')"]
 
 
 @contextmanager
-def started(program: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-c", LAUNCH, waiter.__file__, program, json.dumps(AGAIN)]
+def started(program: str, first: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """The waiter beside the program; `first` is what its launcher does before it turns into it."""
+    command = [sys.executable, "-c", LAUNCH, waiter.__file__, program, json.dumps(AGAIN), first]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
         yield waiting
 
@@ -68,6 +70,13 @@ def test_signals_reach_the_program() -> None:
         assert waiting.stderr is not None
         assert waiting.stderr.read(5) == b"ready"
         waiting.terminate()
+        assert waiting.wait(20) == 9
+
+
+def test_a_signal_that_comes_before_it_waits_reaches_the_program() -> None:
+    ends = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(9)); "
+    early = "child.stderr.read(5); signal.pthread_sigmask(signal.SIG_BLOCK, [15]); os.kill(os.getpid(), 15)"
+    with started(ends + "sys.stderr.write('ready'); sys.stderr.flush(); signal.pause()", early) as waiting:
         assert waiting.wait(20) == 9
 
 

@@ -47,7 +47,6 @@ _GRACE = 40.0
 _PAUSE = 1.0
 _OF_RELEASES = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 """Variables that a release is given, and that the launcher must not have."""
-_PASSED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Say = Callable[[str], None]
 
@@ -73,7 +72,7 @@ class Launcher:
     def run(self) -> int:
         """Start the program until it ends by itself. Takes over the process's signals. Raises `file-unreadable`."""
         lock = self._hold()
-        for number in _PASSED:
+        for number in waiter.PASSED:
             signal.signal(number, self._pass_on)
         ended = ""
         while not self._asked:
@@ -192,6 +191,7 @@ class Launcher:
         environment = {**os.environ, LOCK: str(lock)}
         sys.stdout.flush()
         sys.stderr.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, waiter.PASSED)  # until the waiter passes them on
         os.execve(command[0], command, environment)  # noqa: S606 - a shell would only get between
 
     def _wait_healthy(self, child: subprocess.Popen[bytes], ours: socket.socket) -> bool:

@@ -13,6 +13,8 @@ import sys
 
 RESTART = 75
 """As in `launched`, which must not be imported here."""
+PASSED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals for the program. The launcher blocks them while it turns into the waiter: one that comes then is not lost."""
 
 
 class _EndedError(Exception):
@@ -24,8 +26,9 @@ def wait(child: int, words: int, again: list[str]) -> int:
 
     `words` is the file descriptor to read from, `again` the launcher, for a program that asks to be started again.
     """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in PASSED:
         signal.signal(number, lambda number, _: os.kill(child, number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED)
     signal.signal(signal.SIGCHLD, _end)
     try:
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
