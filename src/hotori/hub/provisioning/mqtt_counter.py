@@ -18,7 +18,7 @@ from hotori.hub.denied import Denied
 from hotori.hub.head import Ending
 from hotori.hub.provisioning.applicant import Accepted, Applicant
 from hotori.hub.provisioning.provisioning import RETRY_AFTER, Provisioning
-from hotori.hub.provisioning.speech import MAX_PACKET, MOST_WAITING, speech_for
+from hotori.hub.provisioning.speech import MOST_WAITING, speech_for
 from hotori.hub.provisioning.topics import (
     Register,
     Request,
@@ -28,7 +28,7 @@ from hotori.hub.provisioning.topics import (
     response_topic,
 )
 from hotori.hub.provisioning.words import check_register, error_body
-from hotori.hub.versions import decoder_for, ending_of, refusal
+from hotori.hub.versions import ending_of, refusal
 from hotori.model.json import JsonObject
 from hotori.model.sas import SasToken
 from hotori.mqtt.encoder import PINGRESP
@@ -73,7 +73,8 @@ class _Visit(asyncio.Protocol):
 
     def __init__(self, provisioning: Provisioning, connect: Connect, address: str) -> None:
         self._provisioning, self._connect, self._address = provisioning, connect, address
-        self._speech, self._decoder = speech_for(connect), decoder_for(connect, MAX_PACKET)
+        self._speech = speech_for(connect)
+        self._decoder = self._speech.decoder()
         self._admitted = False
         self._packets: asyncio.Queue[Packet | Packet5] = asyncio.Queue()
         self._transport: asyncio.Transport | None = None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from hotori.hub.head import Ending
 from hotori.hub.mqtt5_head import ENDING_REASONS
 from hotori.hub.provisioning.topics import RESPONSES
+from hotori.mqtt.decoder import Cutter, Decoder
+from hotori.mqtt.decoder5 import Decoder5
 from hotori.mqtt.encoder import encode, encode_puback, encode_publish
 from hotori.mqtt.encoder5 import encode5
 from hotori.mqtt.packets import (
@@ -46,6 +49,10 @@ MOST_WAITING = 20
 class Speech:
     """MQTT 3.1.1's."""
 
+    def decoder(self) -> Cutter[Any]:
+        """Cuts what comes after CONNECT, for `heard`."""
+        return Decoder(MAX_PACKET)
+
     def welcome(self) -> bytes:
         return encode(Connack(False, ConnackCode.ACCEPTED))
 
@@ -78,6 +85,9 @@ class Speech5(Speech):
 
     def __init__(self, connect: Connect) -> None:
         self._most_bytes = connect.properties.maximum_packet_size or math.inf
+
+    def decoder(self) -> Cutter[Any]:
+        return Decoder5(MAX_PACKET)
 
     def welcome(self) -> bytes:
         properties = Properties(
