@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LANGUAGE ?= en
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Hundreds of programs are started by the tests: each would compile all of the source.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup setup-dev setup-device demo test crash fuzz check lint types layers docs bench lock vendor clean
 
@@ -28,12 +30,13 @@ demo: $(VENV)/.run ## the main job: PICTURES=20 ends by itself, CAMERA=/dev/vide
 
 test: $(VENV)/.dev ## every test, beside real brokers, clients and browsers
 	@tools/system-packages
-	$(BIN)/pytest -n $${WORKERS:-2} --dist loadgroup $(TESTS)
+	$(BIN)/pytest -n $${WORKERS:-3} --dist loadgroup $(TESTS)
 
 crash: $(VENV)/.dev ## kill a hub under load; KILLS=200 times, with random numbers from SEED=1
 	KILLS=$${KILLS:-200} SEED=$${SEED:-1} $(BIN)/pytest -q -s tests/crash
 
-check: lint types layers docs ## style, types, layers and documentation
+check: $(VENV)/.dev ## style, types, layers and documentation
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target lint types layers docs
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
