@@ -17,7 +17,7 @@ settings.register_profile("search", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
-SHARED = ("installation", "site", "house", "docker_engine", "podman_engine", "browser", "built", "trained")
+SHARED = ("installation", "site", "nested", "docker_engine", "podman_engine", "browser", "built", "trained")
 """Fixtures that take long to start. pytest-xdist begins with the groups, the largest first."""
 
 

@@ -160,7 +160,7 @@ async def reported(cloud: WholeCloud, fits: Callable[[Any], bool]) -> Any:
                 values = answer.raise_for_status().json()["properties"]["reported"]
                 if values.get("program") and fits(values):
                     return values
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
     except TimeoutError:
         raise AssertionError(values) from None
 

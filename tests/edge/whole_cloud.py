@@ -75,7 +75,7 @@ class WholeCloud:
                 values = answer.raise_for_status().json()["properties"]["reported"]
                 if fits(values):
                     return values
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
 
     async def events(self, count: int) -> list[Any]:
         """The first events of the log, as many as asked for."""

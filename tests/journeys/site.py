@@ -24,8 +24,8 @@ CLOUD = "198.18.0.1"
 _Answer = TypeVar("_Answer")
 
 
-def until(question: Callable[[], _Answer], within: float = 90.0, pace: float = 0.3) -> _Answer:
-    """The first true answer; asked again after `pace` seconds."""
+def until(question: Callable[[], _Answer], within: float = 90.0, pace: float = 1.0) -> _Answer:
+    """The first true answer; asked again after `pace` seconds, since most questions start a program of ours."""
     deadline = time.monotonic() + within
     while not (answer := question()):
         assert time.monotonic() < deadline, "it did not come in time"

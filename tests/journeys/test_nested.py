@@ -41,12 +41,12 @@ class House:
         deadline = time.monotonic() + within
         while not (answer := question()):
             assert time.monotonic() < deadline, "it did not come in time"
-            time.sleep(0.3)
+            time.sleep(1.0)
         return answer
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def nested(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nested")
     with a_row(("cloud", "top", "middle", "bottom", "leaf"), 77) as row, ExitStack() as stack:
         listen = ("--listen", row.below["cloud"])
@@ -63,8 +63,8 @@ def house(tmp_path_factory):
         yield House(row, folder, programs)
 
 
-def agent_report(house):
-    return house.hotori("twin", "bottom/$edgeAgent")[0]["properties"]["reported"]
+def agent_report(nested):
+    return nested.hotori("twin", "bottom/$edgeAgent")[0]["properties"]["reported"]
 
 
 def root(folder, device):
@@ -72,55 +72,55 @@ def root(folder, device):
     return str(folder / device / "authority" / "root.pem")
 
 
-def test_the_lowest_modules_messages_twin_and_methods_go_through_all_levels(house):
-    assert len(house.numbers(5)) == 5
-    (answer,) = house.hotori("invoke", "bottom/sender", "echo", '{"n": 1}')
-    assert answer == {"status": 200, "payload": {"echo": {"n": 1}, "parent": house.row.below["middle"]}}
-    (ping,) = house.hotori("invoke", "bottom/$edgeAgent", "ping")
+def test_the_lowest_modules_messages_twin_and_methods_go_through_all_levels(nested):
+    assert len(nested.numbers(5)) == 5
+    (answer,) = nested.hotori("invoke", "bottom/sender", "echo", '{"n": 1}')
+    assert answer == {"status": 200, "payload": {"echo": {"n": 1}, "parent": nested.row.below["middle"]}}
+    (ping,) = nested.hotori("invoke", "bottom/$edgeAgent", "ping")
     assert ping["status"] == 200
     script = r'echo "{\"deep\": $((6*7))}"'
-    shell = house.row.hotori(
-        "cloud", "shell", "--cloud", house.folder / "cloud", "bottom", "sender", "--", "sh", "-c", script
+    shell = nested.row.hotori(
+        "cloud", "shell", "--cloud", nested.folder / "cloud", "bottom", "sender", "--", "sh", "-c", script
     )
     assert shell == [{"deep": 42}]
-    house.hotori("twin", "bottom/sender", "--desired", '{"interval": 2}')
-    house.until(lambda: house.hotori("twin", "bottom/sender")[0]["properties"]["reported"].get("interval") == 2)
-    house.until(lambda: agent_report(house)["lastDesiredStatus"]["code"] == 200)
-    report = agent_report(house)
-    assert report["modules"]["sender"]["settings"]["image"].startswith(f"{house.row.below['middle']}:443/sender")
+    nested.hotori("twin", "bottom/sender", "--desired", '{"interval": 2}')
+    nested.until(lambda: nested.hotori("twin", "bottom/sender")[0]["properties"]["reported"].get("interval") == 2)
+    nested.until(lambda: agent_report(nested)["lastDesiredStatus"]["code"] == 200)
+    report = agent_report(nested)
+    assert report["modules"]["sender"]["settings"]["image"].startswith(f"{nested.row.below['middle']}:443/sender")
 
 
-def test_an_unmodified_leaf_device_works_behind_the_lowest(house):
-    house.hotori("twin", "leaf", "--desired", '{"wanted": 3}')
-    connection = f"{(house.folder / 'leaf.txt').read_text()};GatewayHostName={house.row.below['bottom']}"
+def test_an_unmodified_leaf_device_works_behind_the_lowest(nested):
+    nested.hotori("twin", "leaf", "--desired", '{"wanted": 3}')
+    connection = f"{(nested.folder / 'leaf.txt').read_text()};GatewayHostName={nested.row.below['bottom']}"
     command = [
-        *house.row.inside("leaf"),
+        *nested.row.inside("leaf"),
         sys.executable,
         leaf_device.__file__,
         connection,
-        root(house.folder, "bottom"),
+        root(nested.folder, "bottom"),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as leaf:
         assert json.loads(leaf.stdout.readline()) == {"ready": True}
-        (answer,) = house.hotori("invoke", "leaf", "shine", "7")
+        (answer,) = nested.hotori("invoke", "leaf", "shine", "7")
         assert answer == {"status": 200, "payload": {"leaf": 7}}
         assert json.loads(leaf.stdout.readline()) == {"method": "shine"}
         leaf.terminate()
-    (event,) = house.hotori("monitor", "--from", "earliest", "--device", "leaf", "--count", "1")
+    (event,) = nested.hotori("monitor", "--from", "earliest", "--device", "leaf", "--count", "1")
     assert event["body"] == {"leaf": 1}
-    house.until(lambda: house.hotori("twin", "leaf")[0]["properties"]["reported"].get("seen") == 3)
+    nested.until(lambda: nested.hotori("twin", "leaf")[0]["properties"]["reported"].get("seen") == 3)
 
 
-def test_a_cut_wire_loses_nothing_though_the_lowest_device_starts_again_meanwhile(house):
-    before = len(house.numbers(10))
-    house.row.cut("middle")
+def test_a_cut_wire_loses_nothing_though_the_lowest_device_starts_again_meanwhile(nested):
+    before = len(nested.numbers(10))
+    nested.row.cut("middle")
     since = time.monotonic()
-    house.programs["bottom"].stop()
-    house.programs["bottom"].start()
+    nested.programs["bottom"].stop()
+    nested.programs["bottom"].start()
     time.sleep(max(0.0, CUT_SECONDS - (time.monotonic() - since)))
-    house.row.mend("middle")
+    nested.row.mend("middle")
 
-    numbers = house.numbers(before + 200)
+    numbers = nested.numbers(before + 200)
 
     runs = list(dict.fromkeys(run for run, _ in numbers))
     assert len(runs) >= 2, "the module of the second life was heard"

@@ -24,6 +24,8 @@ from hotori.testing.registry_server import TinyImages
 
 PATIENCE = 60.0
 """Seconds that a module gets to do what a test waits for."""
+_PACE = 0.05
+"""Seconds between two looks: an engine has much to do for each."""
 
 WAITS = "trap 'exit 143' TERM\necho ready\nwhile :; do sleep 60 & wait; done\n"
 FOREVER = "trap 'exit 143' TERM\necho ready\nsleep 86399 & wait\n"
@@ -44,7 +46,7 @@ async def until_state(runtime: ModuleRuntime, name: str, state: ModuleState) -> 
     """Wait until a module is in a state."""
     async with asyncio.timeout(PATIENCE):
         while (module := await observed(runtime, name)).state is not state:  # noqa: ASYNC110 - the port is looked at
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(_PACE)
     return module
 
 
@@ -52,7 +54,7 @@ async def until_logged(runtime: ModuleRuntime, name: str, text: bytes) -> bytes:
     """Wait until a module has written something."""
     async with asyncio.timeout(PATIENCE):
         while text not in (log := await runtime.logs(name)):  # noqa: ASYNC110 - the port is looked at
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(_PACE)
     return log
 
 
