@@ -271,3 +271,17 @@ async def test_a_refused_subscription_is_a_problem_but_the_rest_works(obedient: 
         await connection.wait_connected(10)
         await connection.send(Message(b""))
         assert (await reason_of(connection, "subscription-refused")).values["filter"] == TWIN_RESPONSES
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_closing_just_as_the_line_breaks_is_closing(connection: HubConnection, turns: int) -> None:
+    """Whichever comes first, by some turns of the loop: nobody connects again behind it."""
+    await connection.wait_connected(10)
+    client = connection._link.client
+    assert client is not None
+    client._ended.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await connection.close()
+    assert connection.state is ConnectionState.CLOSED

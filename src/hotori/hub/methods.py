@@ -99,7 +99,8 @@ class Methods:
         began = time.monotonic()
         try:
             callee.call(name, request, body)
-            return await asyncio.wait_for(answer, response_timeout)
+            async with asyncio.timeout(response_timeout):
+                return await answer
         except _AnswerTooLargeError as error:
             fault = f"the answer has more than {MAX_PAYLOAD} bytes"
             raise MethodInvalidError(identity, name, fault) from error

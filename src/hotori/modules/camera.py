@@ -75,7 +75,8 @@ class Camera:
             self._changed.clear()
             before = self._taking.interval
             try:
-                await asyncio.wait_for(self._changed.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
             except TimeoutError:
                 break
             due += self._taking.interval - before

@@ -80,7 +80,8 @@ class Uploader:
     async def _pause(self, attempt: int) -> None:
         """Wait for the next attempt, or until another account is meant."""
         try:
-            await asyncio.wait_for(self.target.changed.wait(), self._backoff.delay(attempt, self._chance()))
+            async with asyncio.timeout(self._backoff.delay(attempt, self._chance())):
+                await self.target.changed.wait()
         except TimeoutError:
             return
 

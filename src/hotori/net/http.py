@@ -114,7 +114,8 @@ class _Server(uvicorn.Server):
         """Once a second is enough for the header Date, and `leave` is heard at once."""
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._leaving.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._leaving.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         parting = asyncio.create_task(self._part())

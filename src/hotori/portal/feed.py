@@ -37,7 +37,8 @@ class Feed:
         """Wait for the next message, at most so many seconds."""
         news = self._news
         try:
-            await asyncio.wait_for(news.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await news.wait()
         except TimeoutError:
             return
 

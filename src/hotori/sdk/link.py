@@ -200,7 +200,8 @@ class Link:
     async def _last(self, client: MqttClient) -> None:
         """Return when the token should be renewed; raise ConnectionLostError if the connection ends before."""
         try:
-            reason = await asyncio.wait_for(client.wait_closed(), self.options.token_lifetime * _RENEW_AT)
+            async with asyncio.timeout(self.options.token_lifetime * _RENEW_AT):
+                reason = await client.wait_closed()
         except TimeoutError:
             return
         raise ConnectionLostError(reason)

@@ -156,7 +156,8 @@ class MqttClient:
             self._wire.write(DISCONNECT)
             self._wire.close()
         try:
-            await asyncio.wait_for(self._ended.wait(), _GOODBYE)
+            async with asyncio.timeout(_GOODBYE):
+                await self._ended.wait()
         except TimeoutError:
             self._wire.abort()
             await self._ended.wait()

@@ -151,7 +151,8 @@ class Streams:
             if registration is None or not registration.enabled:
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(stream.over.wait(), _LOOK)
+                async with asyncio.timeout(_LOOK):
+                    await stream.over.wait()
 
     async def _join(self, stream: _Stream, end: StreamEnd) -> None:
         assert stream.device is not None, "a caller has a ticket once the device has come"
