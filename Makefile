@@ -30,7 +30,7 @@ demo: $(VENV)/.run ## the main job: PICTURES=20 ends by itself, CAMERA=/dev/vide
 
 test: $(VENV)/.dev ## every test, beside real brokers, clients and browsers
 	@tools/system-packages
-	$(BIN)/pytest -n $${WORKERS:-3} --dist loadgroup $(TESTS)
+	$(BIN)/pytest -n $${WORKERS:-3} --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 crash: $(VENV)/.dev ## kill a hub under load; KILLS=200 times, with random numbers from SEED=1
 	KILLS=$${KILLS:-200} SEED=$${SEED:-1} $(BIN)/pytest -q -s tests/crash

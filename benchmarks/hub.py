@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from benchmarks.brokers import Aedes, Amqtt, Broker, Hub, Mosquitto, Nats
@@ -20,9 +21,14 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long and how much: `seconds` a measurement, `connections` a second and held."""
+    """How long and how much: `seconds` a measurement, `connections` a second and held.
 
-    seconds: float = 4.0
+    Two brokers are measured in turn, so many `rounds`, and of each the best round counts: the speed of a shared machine
+    changes within seconds, and never makes a broker faster than it is.
+    """
+
+    rounds: int = 3
+    seconds: float = 3.0
     warm_up: float = 1.0
     connections: int = 1500
     held: int = 9900
@@ -56,15 +62,17 @@ COMPARISONS = (
 
 async def measure(effort: Effort = Effort(), comparisons: Sequence[Comparison] = COMPARISONS) -> list[Row]:
     """Throughput for each comparison, then delay, connections and memory."""
-    known: dict[tuple[str, Load, int], Figures] = {}
-    rows = []
-    for one in comparisons:
-        for broker in (Hub(sinks=one.load.subscribers), one.peer):
-            key = (broker.name, one.load, one.tls)
-            if key not in known:
-                known[key] = await _carry(broker, one.load, one.tls, effort)
-        rows.append(_throughput(one, known["hotori", one.load, one.tls], known[one.peer.name, one.load, one.tls]))
+    rows = [_throughput(one, *await _in_turn(one, effort)) for one in comparisons]
     return [*rows, *await _delays(effort), await _connects(effort), await _memory(effort)]
+
+
+async def _in_turn(one: Comparison, effort: Effort, by: str = "cpu_us") -> tuple[Figures, Figures]:
+    """The best round of our hub, and of the peer, by one of the figures."""
+    ours, peer = [], []
+    for _ in range(effort.rounds):
+        ours.append(await _carry(Hub(sinks=one.load.subscribers), one.load, one.tls, effort))
+        peer.append(await _carry(one.peer, one.load, one.tls, effort))
+    return min(ours, key=itemgetter(by)), min(peer, key=itemgetter(by))
 
 
 async def _carry(broker: Broker, load: Load, tls: int, effort: Effort) -> Figures:
@@ -96,7 +104,8 @@ def _seen(figures: Figures) -> str:
 
 
 async def _delays(effort: Effort) -> list[Row]:
-    ours, peer = [await _carry(broker, PACED, 0, effort) for broker in (Hub(), MOSQUITTO)]
+    paced = Comparison("hub-delay", "2000 messages a second", PACED, MOSQUITTO, "")
+    ours, peer = await _in_turn(paced, effort, "p50_us")
     what = "publish to subscriber, durable, 2000 messages a second"
     beside = f"{_seen(ours)}; the aim is %s us on a quiet machine"
     return [

@@ -17,8 +17,10 @@ settings.register_profile("search", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
-SHARED = ("installation", "site", "nested", "docker_engine", "podman_engine", "browser", "built", "trained")
-"""Fixtures that take long to start. pytest-xdist begins with the groups, the largest first."""
+SHARED = ("browser", "installation", "trained", "docker_engine", "podman_engine", "site", "nested", "built")
+"""Fixtures that take long to start: their tests come first, in this order. Those of the browser are over before an
+engine begins to add addresses to the machine: a browser gives up what it is loading when addresses change.
+"""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,6 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         named = {*getattr(item, "fixturenames", ()), *map(str, parameters.params.values() if parameters else ())}
         if shared := next((name for name in SHARED if name in named), None):
             item.add_marker(pytest.mark.xdist_group(shared))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    return SHARED.index(group.args[0]) if group else len(SHARED)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

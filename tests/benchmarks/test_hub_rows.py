@@ -10,7 +10,7 @@ from benchmarks.generator import DEVICES, FAN_IN, Load
 from benchmarks.hub import COMPARISONS, MOSQUITTO, Comparison, Effort, measure
 from benchmarks.row import table
 
-TINY = Effort(seconds=0.5, warm_up=0.1, connections=10, held=10, held_seconds=0.1)
+TINY = Effort(rounds=1, seconds=0.5, warm_up=0.1, connections=10, held=10, held_seconds=0.1)
 FEW = Load(publishers=3)
 FANNED = Load(publishers=1, subscribers=2, window=5)
 
