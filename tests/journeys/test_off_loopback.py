@@ -47,7 +47,8 @@ def wait_for_a_file(folder, within=60.0):
         time.sleep(0.2)
 
 
-def test_the_main_job_runs_between_two_addresses_with_everything_encrypted(namespace, trained, tmp_path):
+def test_the_main_job_runs_between_two_addresses_with_everything_encrypted(namespace, main_job, trained, tmp_path):
+    """Beside `main_job`, for which the packages of the images were fetched: from inside the namespace none can be."""
     cloud, edge, ticket = tmp_path / "cloud", tmp_path / "edge-1", tmp_path / "edge-1.json"
     with Program(cloud, "cloud", "serve", "--listen", CLOUD, wrapper=namespace) as program:
         connect = json.loads(program.connect_file.read_text())
