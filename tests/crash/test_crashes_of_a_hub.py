@@ -148,12 +148,12 @@ class Hub:
         assert await self._said() == {"ended": pid}
 
     async def ended(self) -> None:
-        """Wait for a hub that was asked to end."""
-        assert "ended" in await self._said()
+        """Wait for a hub that was asked to end, once it has delivered what waits from all its lives."""
+        assert "ended" in await self._said(30 + KILLS)
 
-    async def _said(self) -> dict[str, Any]:
+    async def _said(self, patience: float = 30) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), 30)
+        line = await asyncio.wait_for(self._process.stdout.readline(), patience)
         answer: dict[str, Any] = json.loads(line)
         return answer
 
