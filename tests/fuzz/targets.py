@@ -40,13 +40,14 @@ from hotori.model.sas import SasToken
 from hotori.model.secret import Secret
 from hotori.model.twin import Twin, check_section
 from hotori.mqtt.bag import MalformedBagError, bag_from_message, message_from_bag
-from hotori.mqtt.decoder import Decoder
+from hotori.mqtt.decoder import Cutter, Decoder
 from hotori.mqtt.decoder5 import Decoder5
 from hotori.mqtt.encoder import encode
 from hotori.mqtt.encoder5 import encode5
 from hotori.mqtt.greeting import Greeting
 from hotori.mqtt.packets import Connect, MalformedPacketError
 from hotori.mqtt.packets5 import Publish5
+from hotori.mqtt.run_decoder import RunDecoder
 from hotori.mqtt.topics import matches, parse_client_topic, parse_server_topic
 from hotori.net.websocket import Tunnel, WebsocketProtocol
 from hotori.problems import Problem
@@ -67,6 +68,19 @@ def packets(data: bytes) -> None:
     with suppress(MalformedPacketError):
         read = Decoder(_LARGEST).feed(data)
         assert Decoder(_LARGEST).feed(b"".join(map(encode, read))) == read
+
+
+def runs(data: bytes) -> None:
+    """The hub's decoder takes what the plain one takes, and refuses what it refuses."""
+    assert _refuses(RunDecoder(_LARGEST, "a/"), data) == _refuses(Decoder(_LARGEST), data)
+
+
+def _refuses(decoder: Cutter[Any], data: bytes) -> bool:
+    try:
+        decoder.feed(data)
+    except MalformedPacketError:
+        return True
+    return False
 
 
 def packets5(data: bytes) -> None:
@@ -305,6 +319,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         packets,
+        runs,
         packets5,
         greeting,
         user_names,

@@ -59,13 +59,8 @@ _unrouted_decoder = msgspec.msgpack.Decoder(_Unrouted)
 _address_decoder = msgspec.msgpack.Decoder(_Address)
 
 
-def encode_envelope(message: Message, deliveries: tuple[Delivery, ...] = ()) -> bytes:
-    """The message, and the endpoints that it waits for, as bytes."""
-    return encode_envelopes((message,), deliveries)[0]
-
-
 def encode_envelopes(messages: Sequence[Message], deliveries: tuple[Delivery, ...]) -> list[bytes]:
-    """Each of the messages, with the endpoints that all of them wait for."""
+    """Each of the messages as bytes, with the endpoints that all of them wait for."""
     entries: list[bytes] = []
     address = msgspec.Raw(_encode(deliveries))
     for message in messages:
@@ -78,7 +73,10 @@ def encode_envelopes(messages: Sequence[Message], deliveries: tuple[Delivery, ..
 
 
 def decode_envelope(data: bytes) -> tuple[Message, tuple[Delivery, ...]]:
-    """What `encode_envelope` was given. Raises msgspec.MsgspecError where the bytes are no envelope."""
+    """One message that `encode_envelopes` was given, and its endpoints.
+
+    Raises msgspec.MsgspecError where the bytes are no envelope.
+    """
     stored = _decoder.decode(data)
     bag = Bag.trusted(stored.bag)
     sender = _identity(stored.device, stored.module) if stored.device else None

@@ -166,6 +166,7 @@ def read_bag(text: str) -> tuple[Bag, str | None]:
     """
     before, _, value = text.rpartition("=")
     stem = _stems.get(before)
+    # Most values are letters and digits, which is asked faster than by a pattern.
     if stem is not None and ((value.isalnum() and value.isascii()) or _is_plain(value)):
         _, system, output, _, _, begin = stem
         return Bag(text[begin:] if begin else text, system, stem, value), output

@@ -57,6 +57,7 @@ class RunDecoder(Cutter[Heard]):
             raise MalformedPacketError("a topic is not UTF-8 [1.5.3-1]") from error
 
     def _cut(self, data: bytes) -> list[Heard]:  # noqa: C901 - calls in this loop would cost more than all else
+        # How a packet is found stands here again as in `Cutter.feed`, for the same reason; a property compares the two.
         heard: list[Heard] = []
         acknowledged: list[int] = []
         messages: list[tuple[int, str, bytes]] = []
